@@ -1,0 +1,1 @@
+//! The admin HTTP API, metrics and health over the ports.

@@ -1,0 +1,1 @@
+//! The answer role: check, filter, append, acknowledge.

@@ -1,0 +1,1 @@
+//! The gateway role: everything that holds a client socket.

@@ -1,0 +1,170 @@
+//! What roles say to each other about one message or one login.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::app::App;
+use crate::device::Device;
+use crate::ids::{AppId, ClientSeq, GroupId, MsgId, NodeId, UserId};
+use crate::key::SyncKey;
+use crate::message::Content;
+use crate::session::{ConnAddr, Transport};
+
+/// A login, as an edge translated it. Secret: [`ConnectRequest::token`] is never logged.
+#[derive(Clone)]
+pub struct ConnectRequest {
+    /// The app's name as the client sent it, unchecked.
+    pub app: Box<str>,
+    /// The proof of identity, unchecked.
+    pub token: Box<str>,
+    /// The device, when the client named one.
+    pub device: Option<Arc<Device>>,
+    /// How the client is connected.
+    pub transport: Transport,
+    /// From where.
+    pub remote: SocketAddr,
+}
+
+/// A login that succeeded.
+#[derive(Clone, Debug)]
+pub struct Connected {
+    /// The app.
+    pub app: Arc<App>,
+    /// The user.
+    pub user: UserId,
+    /// The user's id as clients know it.
+    pub user_name: Arc<str>,
+    /// Where the device's cursor stands: entries above it are for this session.
+    pub start: SyncKey,
+}
+
+/// Why a login is refused. None of these tells the client which (spec 1.4: close without a reply).
+#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectRefused {
+    /// No such app, or an empty name.
+    #[error("unknown app")]
+    UnknownApp,
+    /// The token proves nothing.
+    #[error("invalid token")]
+    InvalidToken,
+    /// The login itself is malformed (an id or device key out of bounds).
+    #[error("malformed login")]
+    Malformed,
+    /// A backend did not answer; the client retries.
+    #[error("authentication is unavailable")]
+    Unavailable,
+}
+
+/// Whom a message is for, as far as the edge could tell.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// A user whose id is canonical decimal.
+    User(UserId),
+    /// A user by another id; answer looks its number up, in order.
+    UserNamed(Box<str>),
+    /// A group.
+    Group(GroupId),
+    /// A group by an id that no group can have (spec D34).
+    NoGroup,
+}
+
+/// Whom the outcome of a send is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReplyTo {
+    /// The client that sent it: where, and the sequence of its frame.
+    Connection(ConnAddr, ClientSeq),
+    /// A call of this process (admin API, gRPC): its number there.
+    Call(NodeId, u64),
+}
+
+/// A message that a client or a call wants sent.
+#[derive(Clone, Debug)]
+pub struct SendCommand {
+    /// The app.
+    pub app: AppId,
+    /// The authenticated sender.
+    pub from: UserId,
+    /// To whom.
+    pub target: Target,
+    /// What.
+    pub content: Content,
+    /// The dialect's own part.
+    pub ext: Bytes,
+    /// The client's idempotency key; empty is never deduplicated.
+    pub client_id: Bytes,
+    /// The sending device's key; empty when unknown.
+    pub device: Bytes,
+    /// Whom to tell.
+    pub reply_to: ReplyTo,
+}
+
+/// A [`SendCommand`] on the inbound bus: its id and time are fixed, and travel with it (promise 3).
+#[derive(Clone, Debug)]
+pub struct InboundSend {
+    /// The id it gets if it is not a repetition.
+    pub id: MsgId,
+    /// Its time, unix milliseconds.
+    pub time_ms: u64,
+    /// When logic took it, for the stage metrics.
+    pub taken_at: Instant,
+    /// The command.
+    pub command: SendCommand,
+}
+
+/// What became of a send.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SendOutcome {
+    /// Durable. A repetition answers as the first did.
+    Accepted {
+        /// The message's id.
+        id: MsgId,
+        /// Its time, unix milliseconds.
+        time_ms: u64,
+    },
+    /// Not sent, and nothing is remembered of it: a repetition is decided afresh (ruling 2).
+    Refused(Refusal),
+}
+
+/// Why a message is refused. Each edge maps these to its own codes in one file.
+#[derive(Debug, Error, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The type is not one that clients may send (spec 2.4).
+    #[error("this message type cannot be sent by clients")]
+    TypeNotAllowed,
+    /// The envelope or an id in it is malformed.
+    #[error("the message is malformed")]
+    Malformed,
+    /// With id, sender and time stamped it would outgrow what every path can carry (ruling 5).
+    #[error("the message is too large")]
+    TooLarge,
+    /// No such user.
+    #[error("no such user")]
+    UnknownUser,
+    /// No such group.
+    #[error("no such group")]
+    UnknownGroup,
+    /// The sender is not a member of the group.
+    #[error("the sender is not a member of the group")]
+    NotMember,
+    /// The sender is muted in the group.
+    #[error("the sender is muted in this group")]
+    Muted,
+    /// Only owner and admins may speak in the group.
+    #[error("the group is muted")]
+    GroupMuted,
+    /// Too many messages in too short a time.
+    #[error("too many messages")]
+    RateLimited,
+    /// The disk is nearly full; reads and acknowledgements go on.
+    #[error("the server cannot store messages at the moment")]
+    StorageFull,
+    /// A part that decides did not answer; a repetition may succeed.
+    #[error("the server is temporarily unavailable")]
+    Unavailable,
+}

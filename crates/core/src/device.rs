@@ -1,0 +1,172 @@
+//! Devices: whose cursor a connection moves, and where a new one starts (ruling 6).
+
+use std::sync::Arc;
+
+use crate::ids::{AppId, UserId};
+use crate::key::SyncKey;
+
+/// The class of a device; one person's phones share what they have seen, a new one starts there.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum DeviceClass {
+    /// Android, iOS.
+    Phone,
+    /// Windows, Linux, macOS.
+    Desktop,
+    /// A browser.
+    Web,
+}
+
+impl DeviceClass {
+    /// A stable name, used in keys and shown to operators.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Phone => "phone",
+            Self::Desktop => "desktop",
+            Self::Web => "web",
+        }
+    }
+
+    /// The class of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Phone, Self::Desktop, Self::Web]
+            .into_iter()
+            .find(|class| class.as_str() == name)
+    }
+}
+
+/// A device of a user: its uuid, or class and name where it has none.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct DeviceKey(pub Arc<str>);
+
+/// Longest device key kept, in bytes; a longer uuid or name is refused at login.
+pub const DEVICE_KEY_BYTES_MAX: usize = 255;
+
+impl DeviceKey {
+    /// The key of a device that says this of itself; an empty uuid falls back to class and name.
+    #[must_use]
+    pub fn new(uuid: &str, class: DeviceClass, name: &str) -> Self {
+        if uuid.is_empty() {
+            Self(format!("{}:{name}", class.as_str()).into())
+        } else {
+            Self(format!("id:{uuid}").into())
+        }
+    }
+}
+
+/// What a client said of its device at login.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Device {
+    /// Whose cursor it is.
+    pub key: DeviceKey,
+    /// Its class.
+    pub class: DeviceClass,
+    /// The dialect's own type number (txchat `Device`, spec 2.6).
+    pub platform: i32,
+    /// Its name, for people.
+    pub name: Arc<str>,
+}
+
+/// How far a device has acknowledged its user's inbox. Never leads: everything at or below was acknowledged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeviceCursor {
+    /// The app.
+    pub app: AppId,
+    /// The user.
+    pub user: UserId,
+    /// The device.
+    pub device: DeviceKey,
+    /// Its class.
+    pub class: DeviceClass,
+    /// The last key of the contiguous acknowledged prefix.
+    pub position: SyncKey,
+    /// When it was last moved or confirmed, unix milliseconds.
+    pub updated_ms: u64,
+}
+
+/// Where a device starts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DeviceStart {
+    /// Here.
+    At(SyncKey),
+    /// Here or at the look-back bound (7 days or 1,000 entries, whichever is less), whatever is lower.
+    AtMost(SyncKey),
+}
+
+/// First of its class: look back at least this long, unless [`LOOK_BACK_ENTRIES_MAX`] is less.
+pub const LOOK_BACK_MS: u64 = 7 * 24 * 3_600_000;
+/// First of its class: look back at least this many entries, unless [`LOOK_BACK_MS`] is less.
+pub const LOOK_BACK_ENTRIES_MAX: usize = 1_000;
+
+/// Where `device` starts, given the cursors its user's devices have (ruling 6).
+#[must_use]
+pub fn start_of(device: &DeviceKey, class: DeviceClass, known: &[DeviceCursor]) -> DeviceStart {
+    if let Some(own) = known.iter().find(|cursor| cursor.device == *device) {
+        return DeviceStart::At(own.position);
+    }
+    let furthest = |of: Option<DeviceClass>| {
+        known
+            .iter()
+            .filter(|cursor| of.is_none_or(|class| cursor.class == class))
+            .map(|cursor| cursor.position)
+            .max()
+    };
+    if let Some(position) = furthest(Some(class)) {
+        return DeviceStart::At(position);
+    }
+    match furthest(None) {
+        Some(position) => DeviceStart::AtMost(position),
+        None => DeviceStart::At(SyncKey::START),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cursor(name: &str, class: DeviceClass, place: i64) -> DeviceCursor {
+        let position = SyncKey::from_raw(place).expect("positive");
+        let device = DeviceKey::new(name, class, "");
+        DeviceCursor {
+            app: AppId(1),
+            user: UserId(1),
+            device,
+            class,
+            position,
+            updated_ms: 0,
+        }
+    }
+
+    #[test]
+    fn a_new_device_starts_where_ruling_6_says() {
+        let known = [
+            cursor("a", DeviceClass::Phone, 10),
+            cursor("b", DeviceClass::Phone, 30),
+            cursor("c", DeviceClass::Web, 50),
+        ];
+        let at = |raw| SyncKey::from_raw(raw).expect("positive");
+        let start = |uuid, class| start_of(&DeviceKey::new(uuid, class, ""), class, &known);
+        assert_eq!(
+            start("a", DeviceClass::Phone),
+            DeviceStart::At(at(10)),
+            "its own cursor"
+        );
+        assert_eq!(
+            start("new", DeviceClass::Phone),
+            DeviceStart::At(at(30)),
+            "the furthest of its class"
+        );
+        assert_eq!(
+            start("new", DeviceClass::Desktop),
+            DeviceStart::AtMost(at(50)),
+            "the furthest of any class"
+        );
+        let first = start_of(&DeviceKey::new("x", DeviceClass::Web, ""), DeviceClass::Web, &[]);
+        assert_eq!(
+            first,
+            DeviceStart::At(SyncKey::START),
+            "the first device gets the whole inbox"
+        );
+    }
+}

@@ -1,0 +1,269 @@
+//! Every metric of the server, by name, in one file. Handles are bound once; counting is an atomic addition.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+macro_rules! reasons {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $field:ident),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug)]
+        pub struct $name {
+            $($(#[$doc])* pub $field: Counter,)*
+        }
+
+        impl $name {
+            fn bind(family: &Family<Reason, Counter>) -> Self {
+                Self { $($field: family.get_or_create(&Reason { reason: stringify!($field) }).clone(),)* }
+            }
+
+            /// Name and value of each, for `/v1/stats`.
+            #[must_use]
+            pub fn values(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($field), self.$field.get()),)*]
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Things that were dropped, by reason (promise 5). A durable entry is never among them.
+    Drops {
+        /// An answer to a send whose connection was gone; the client repeats and is answered then.
+        reply_without_connection,
+        /// An answer to a send whose bucket's queue was full; as above.
+        reply_queue_full,
+        /// A frame with an op that clients may not send (spec 1.3).
+        frame_op_ignored,
+        /// A frame other than Auth before authentication (spec 1.4).
+        frame_before_auth,
+        /// An acknowledgement of a push that is not outstanding.
+        ack_unknown,
+        /// A connection that could not move to its user's bucket because that bucket's queue was full.
+        adoption_queue_full,
+    }
+}
+
+reasons! {
+    /// Connections the server closed, by reason.
+    Closes {
+        /// No authentication in time.
+        handshake_timeout,
+        /// No frame within the idle timeout.
+        idle_timeout,
+        /// Bytes that are no frame.
+        malformed,
+        /// The login was refused.
+        auth_refused,
+        /// A push was not acknowledged after all resends; the cursor stays.
+        resend_exhausted,
+        /// Writes made no progress in time.
+        write_timeout,
+        /// Answers piled up beyond the bound for a client that does not read.
+        write_overflow,
+        /// More connections than the limit.
+        connection_limit,
+        /// Kicked.
+        kicked,
+        /// The server is stopping.
+        shutdown,
+        /// The operating system reported an error on the socket.
+        socket_error,
+    }
+}
+
+reasons! {
+    /// Messages refused, by reason ([`crate::command::Refusal`]).
+    Refusals {
+        /// The type is not for clients.
+        type_not_allowed,
+        /// Malformed.
+        malformed,
+        /// Too large.
+        too_large,
+        /// No such user.
+        unknown_user,
+        /// No such group.
+        unknown_group,
+        /// Not a member.
+        not_member,
+        /// Muted.
+        muted,
+        /// The group is muted.
+        group_muted,
+        /// Too many.
+        rate_limited,
+        /// Disk nearly full.
+        storage_full,
+        /// A decision could not be made.
+        unavailable,
+    }
+}
+
+impl Refusals {
+    /// The counter of a refusal.
+    #[must_use]
+    pub fn of(&self, refusal: crate::command::Refusal) -> &Counter {
+        use crate::command::Refusal;
+        match refusal {
+            Refusal::TypeNotAllowed => &self.type_not_allowed,
+            Refusal::Malformed => &self.malformed,
+            Refusal::TooLarge => &self.too_large,
+            Refusal::UnknownUser => &self.unknown_user,
+            Refusal::UnknownGroup => &self.unknown_group,
+            Refusal::NotMember => &self.not_member,
+            Refusal::Muted => &self.muted,
+            Refusal::GroupMuted => &self.group_muted,
+            Refusal::RateLimited => &self.rate_limited,
+            Refusal::StorageFull => &self.storage_full,
+            Refusal::Unavailable => &self.unavailable,
+        }
+    }
+}
+
+/// How long a stage takes, in seconds.
+#[derive(Clone, Debug)]
+pub struct Stage(Histogram);
+
+impl Stage {
+    fn new() -> Self {
+        // 50 us, doubling, to 26 s.
+        let bounds = std::iter::successors(Some(50e-6), |bound| Some(bound * 2.0)).take(20);
+        Self(Histogram::new(bounds))
+    }
+
+    /// Counts one passage.
+    pub fn observe(&self, took: Duration) {
+        self.0.observe(took.as_secs_f64());
+    }
+}
+
+macro_rules! metrics {
+    ($($(#[$doc:meta])* $field:ident: $kind:ty = $name:literal, $help:literal;)*) => {
+        /// All of them. Cheap to share; made once per process.
+        #[derive(Debug)]
+        pub struct Metrics {
+            $($(#[$doc])* pub $field: $kind,)*
+            /// Dropped, by reason.
+            pub drops: Drops,
+            /// Connections closed by the server, by reason.
+            pub closes: Closes,
+            /// Messages refused, by reason.
+            pub refusals: Refusals,
+        }
+
+        impl Metrics {
+            /// The metrics and the registry that renders them.
+            #[must_use]
+            pub fn new() -> (Arc<Self>, Registry) {
+                let mut registry = Registry::with_prefix("halley");
+                let (drops, closes, refusals) = (Family::default(), Family::default(), Family::default());
+                registry.register("drops", "Things dropped, by reason; never a durable entry", drops.clone());
+                registry.register("closes", "Connections closed by the server, by reason", closes.clone());
+                registry.register("refusals", "Messages refused, by reason", refusals.clone());
+                let metrics = Self {
+                    $($field: <$kind as Make>::make(),)*
+                    drops: Drops::bind(&drops),
+                    closes: Closes::bind(&closes),
+                    refusals: Refusals::bind(&refusals),
+                };
+                $(registry.register($name, $help, metrics.$field.handle());)*
+                (Arc::new(metrics), registry)
+            }
+        }
+    };
+}
+
+trait Make {
+    type Handle;
+    fn make() -> Self;
+    fn handle(&self) -> Self::Handle;
+}
+
+impl Make for Counter {
+    type Handle = Self;
+    fn make() -> Self {
+        Self::default()
+    }
+    fn handle(&self) -> Self {
+        self.clone()
+    }
+}
+
+impl Make for Gauge {
+    type Handle = Self;
+    fn make() -> Self {
+        Self::default()
+    }
+    fn handle(&self) -> Self {
+        self.clone()
+    }
+}
+
+impl Make for Stage {
+    type Handle = Histogram;
+    fn make() -> Self {
+        Self::new()
+    }
+    fn handle(&self) -> Histogram {
+        self.0.clone()
+    }
+}
+
+metrics! {
+    /// Connections open now.
+    connections: Gauge = "connections", "Connections open now";
+    /// Sessions (authenticated connections) now.
+    sessions: Gauge = "sessions", "Authenticated connections now";
+    /// Connections accepted.
+    accepts: Counter = "accepts", "Connections accepted";
+    /// Logins that succeeded.
+    logins: Counter = "logins", "Logins that succeeded";
+    /// Messages acknowledged as durable, repetitions not counted.
+    messages: Counter = "messages", "Messages accepted and durable";
+    /// Sends answered from the dedup window.
+    repetitions: Counter = "repetitions", "Sends that were repetitions";
+    /// Entries pushed to sessions, resends not counted.
+    pushes: Counter = "pushes", "Entries pushed to sessions, resends not counted";
+    /// Pushes sent again.
+    resends: Counter = "resends", "Pushes sent again for want of an acknowledgement";
+    /// Pushes acknowledged.
+    push_acks: Counter = "push_acks", "Pushes acknowledged by clients";
+    /// Times a session fell behind the feed and read its timeline again.
+    sessions_behind: Counter = "sessions_behind", "Times a session fell behind the live feed";
+    /// Times a feed reader fell behind the tail.
+    feed_breaks: Counter = "feed_breaks", "Times a bucket's feed reader fell behind the tail";
+    /// Accepts that failed (no descriptors left).
+    accept_errors: Counter = "accept_errors", "Accepts that failed, mostly for want of descriptors";
+    /// Commits of the journal.
+    commits: Counter = "journal_commits", "Group commits of the journal";
+    /// Bytes committed.
+    commit_bytes: Counter = "journal_commit_bytes", "Bytes committed to the journal";
+    /// Commits that failed for want of disk space and are retried.
+    commit_retries: Counter = "journal_commit_retries", "Commits retried because the disk was full";
+    /// Bytes of torn tail cut off at start.
+    torn_bytes: Counter = "journal_torn_bytes", "Bytes of torn tail cut off at start";
+    /// Records in the tail that are not indexed yet.
+    index_lag: Gauge = "index_lag_records", "Durable records that are not indexed yet";
+    /// From the bus to answer's decision.
+    stage_queue: Stage = "stage_queue_seconds", "Time of a send in the inbound queue";
+    /// From append to durable.
+    stage_commit_wait: Stage = "stage_commit_wait_seconds", "Time from append to durable";
+    /// The fdatasync itself.
+    stage_fsync: Stage = "stage_fsync_seconds", "Time of one fdatasync";
+    /// From durable to the acknowledgement in the socket.
+    stage_ack_write: Stage = "stage_ack_write_seconds", "Time from durable to the acknowledgement written";
+    /// From the feed to the push in the socket.
+    stage_push_write: Stage = "stage_push_write_seconds", "Time from the feed to the push written";
+}

@@ -1,0 +1,93 @@
+//! What business servers ask for, through the admin API and gRPC; logic implements it.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::command::{SendOutcome, Target};
+use crate::group::{Group, GroupChange, GroupProfile};
+use crate::ids::{AppId, GroupId, UserId};
+use crate::message::Content;
+use crate::ports::PortError;
+use crate::reply::Reply;
+use bytes::Bytes;
+
+/// A message sent by a business server in a user's name.
+#[derive(Clone, Debug)]
+pub struct BusinessSend {
+    /// The app.
+    pub app: AppId,
+    /// The sender.
+    pub from: UserId,
+    /// To whom.
+    pub target: Target,
+    /// What.
+    pub content: Content,
+    /// The caller's idempotency key; empty is never deduplicated.
+    pub client_id: Bytes,
+}
+
+/// Sends messages in users' names, in one order with what these users send themselves.
+pub trait Messages: Send + Sync {
+    /// The outcome, once it is decided and durable. Unavailable when the inbound queue is full.
+    fn send(&self, send: BusinessSend) -> Reply<Result<SendOutcome, PortError>>;
+}
+
+/// A group to be made.
+#[derive(Clone, Debug)]
+pub struct NewGroup {
+    /// The app.
+    pub app: AppId,
+    /// Its id; one is given when `None`.
+    pub id: Option<GroupId>,
+    /// What describes it.
+    pub profile: GroupProfile,
+    /// Who owns it.
+    pub owner: UserId,
+    /// The other members.
+    pub members: Vec<UserId>,
+}
+
+/// Why a group was not made or changed.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GroupError {
+    /// No such group.
+    #[error("no such group")]
+    NotFound,
+    /// The id is taken.
+    #[error("the group exists already")]
+    Exists,
+    /// More members than a group of this kind may have.
+    #[error("a group of this kind has at most {members_max} members")]
+    TooManyMembers {
+        /// The bound.
+        members_max: usize,
+    },
+    /// The user is not a member.
+    #[error("the user is not a member of the group")]
+    NotMember,
+    /// The owner can neither leave nor be given another role; another member becomes owner first.
+    #[error("the owner cannot leave or lose the role; make another member the owner first")]
+    IsOwner,
+    /// A super group stays one (`super` is only ever set).
+    #[error("a super group cannot become a normal group again")]
+    StaysSuper,
+    /// A backend did not do its part; retrying is safe.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// Makes and changes groups. A change is a journal record, and is in force when the call is answered: messages
+/// received afterwards obey it (design section 5).
+pub trait GroupService: Send + Sync {
+    /// Makes a group.
+    fn create(&self, new: NewGroup) -> Reply<Result<Arc<Group>, GroupError>>;
+    /// Changes a group; answers it as it is then, `None` when it was disbanded.
+    fn change(
+        &self,
+        app: AppId,
+        id: GroupId,
+        change: GroupChange,
+    ) -> Reply<Result<Option<Arc<Group>>, GroupError>>;
+}

@@ -1,0 +1,15 @@
+//! Cursors: how far each device has acknowledged.
+
+use crate::device::DeviceCursor;
+use crate::ids::{AppId, UserId};
+use crate::ports::PortError;
+use crate::reply::Reply;
+
+/// Device cursors. They may lag after a crash (re-delivery is harmless), they never lead.
+pub trait Cursors: Send + Sync {
+    /// All devices of a user. What was saved in this process is seen at once.
+    fn load(&self, app: AppId, user: UserId) -> Reply<Result<Vec<DeviceCursor>, PortError>>;
+
+    /// Remembers a position; written behind, coalesced per device.
+    fn save(&self, cursor: DeviceCursor);
+}

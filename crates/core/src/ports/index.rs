@@ -1,0 +1,47 @@
+//! The durable index under the timelines: what store fills and reads are served from below the tail.
+
+use std::sync::Arc;
+
+use crate::ids::LogSeq;
+use crate::key::SyncKey;
+use crate::ports::PortError;
+use crate::ports::dedup::{DedupKey, Known};
+use crate::ports::timelines::{Page, TimelineRange};
+use crate::reply::Reply;
+use crate::tail::TailRecord;
+
+/// How far the index goes: everything at or below is in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Watermark {
+    /// The record.
+    pub seq: LogSeq,
+    /// Its key.
+    pub key: SyncKey,
+    /// Its place in the log, opaque.
+    pub position: u64,
+}
+
+/// A derived, deletable index of the journal. Batches are atomic: after a crash it holds a prefix of them.
+pub trait TimelineIndex: Send + Sync {
+    /// How far it goes.
+    fn watermark(&self) -> Watermark;
+
+    /// Adds records: contiguous, ascending, beginning right behind the watermark. May block on the disk; called
+    /// off every hot path, by one thread.
+    ///
+    /// # Errors
+    /// When the batch was not added, as a whole.
+    fn apply(&self, batch: &[TailRecord]) -> Result<Watermark, PortError>;
+
+    /// Reads a range below the watermark, bodies from the journal; `Page::complete_to` is at most the watermark.
+    fn read(self: Arc<Self>, range: TimelineRange) -> Reply<Result<Page, PortError>>;
+
+    /// The newest message that had this dedup key, if it is at or below the watermark.
+    fn find_dedup(&self, key: &DedupKey) -> Reply<Result<Option<Known>, PortError>>;
+
+    /// A timeline's newest key at or below the watermark, START when it has no entry.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn newest(&self, timeline: crate::timeline::TimelineId) -> Result<SyncKey, PortError>;
+}

@@ -1,0 +1,296 @@
+//! The tail: the newest durable records of a partition, in memory.
+//!
+//! Owns: every record above the index's watermark, and a bounded rest below it that serves readers who are a little
+//! late. From it come the live feed, fresh reads, the newest dedup rows and the indexer's batches.
+//!
+//! **Invariants:** records are contiguous in sequence; a record is here before the durable mark passes it
+//! (so whoever was told "durable" finds it); one is dropped only once it is indexed. What is dropped is announced
+//! by the floor: a reader below it must read the index.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::ids::LogSeq;
+use crate::key::SyncKey;
+use crate::message::Message;
+use crate::ports::dedup::{DedupKey, Known};
+use crate::record::{Entry, Record};
+use crate::timeline::TimelineId;
+
+/// A record in the tail.
+#[derive(Clone, Debug)]
+pub struct TailRecord {
+    /// Its sequence in the log.
+    pub seq: LogSeq,
+    /// Where its bytes are, opaque to everybody but the journal (0 where there is no such place).
+    pub position: u64,
+    /// Key and record.
+    pub entry: Entry,
+}
+
+/// How much the tail keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct TailLimits {
+    /// Indexed records beyond this many bytes are dropped.
+    pub keep_bytes: usize,
+    /// At this many bytes of records that are not indexed yet, appends wait.
+    pub bytes_max: usize,
+}
+
+impl Default for TailLimits {
+    fn default() -> Self {
+        Self {
+            keep_bytes: 4 << 20,
+            bytes_max: 64 << 20,
+        }
+    }
+}
+
+/// The newest records of a timeline that are in memory.
+#[derive(Clone, Debug)]
+pub struct TailPage {
+    /// Every entry of the timeline above this key, up to `complete_to`, is in memory; the index has the others.
+    pub floor: SyncKey,
+    /// Those asked for, ascending.
+    pub entries: Vec<Entry>,
+    /// Up to this key nothing of the timeline is missing from `entries` (given the floor).
+    pub complete_to: SyncKey,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Tail {
+    limits: TailLimits,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    records: VecDeque<TailRecord>,
+    /// The newest record dropped, or the place the journal began at.
+    floor: (LogSeq, SyncKey),
+    /// The newest record published.
+    last: (LogSeq, SyncKey),
+    indexed: LogSeq,
+    bytes: usize,
+    bytes_unindexed: usize,
+    timelines: HashMap<TimelineId, VecDeque<u64>>,
+    dedup: HashMap<DedupKey, Known>,
+}
+
+impl Tail {
+    /// An empty tail behind the record at `seq` and `key` (the newest one indexed; 0 and START in the beginning).
+    #[must_use]
+    pub fn new(limits: TailLimits, seq: LogSeq, key: SyncKey) -> Self {
+        let state = State {
+            records: VecDeque::new(),
+            floor: (seq, key),
+            last: (seq, key),
+            indexed: seq,
+            bytes: 0,
+            bytes_unindexed: 0,
+            timelines: HashMap::new(),
+            dedup: HashMap::new(),
+        };
+        Self {
+            limits,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Adds records that have just become durable, in order and without a gap. The committer calls it before it
+    /// moves the durable mark.
+    pub fn publish(&self, batch: impl IntoIterator<Item = TailRecord>) {
+        let mut state = self.state.lock();
+        for record in batch {
+            state.push(record);
+        }
+        state.drop_indexed(self.limits.keep_bytes);
+    }
+
+    /// Whether there is room for more; when not, appends wait for the indexer.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.state.lock().bytes_unindexed < self.limits.bytes_max
+    }
+
+    /// Sequence and key of the newest record published.
+    #[must_use]
+    pub fn last(&self) -> (LogSeq, SyncKey) {
+        self.state.lock().last
+    }
+
+    /// Up to `max` records above `after`; `None` when some of them are no longer here. Empty at the end.
+    #[must_use]
+    pub fn read_after(&self, after: LogSeq, max: usize) -> Option<Vec<TailRecord>> {
+        let state = self.state.lock();
+        if after < state.floor.0 {
+            return None;
+        }
+        let skip = usize::try_from(after.0 - state.floor.0.0).ok()?;
+        Some(state.records.iter().skip(skip).take(max).cloned().collect())
+    }
+
+    /// Up to `limit` entries of a timeline above `after`, ascending.
+    #[must_use]
+    pub fn timeline_after(&self, timeline: TimelineId, after: SyncKey, limit: usize) -> TailPage {
+        let state = self.state.lock();
+        let mut entries = Vec::new();
+        let mut complete_to = state.last.1;
+        if let Some(places) = state.timelines.get(&timeline) {
+            for record in places.iter().filter_map(|seq| state.get(*seq)) {
+                if record.entry.key <= after {
+                    continue;
+                }
+                if entries.len() == limit {
+                    complete_to = entries.last().map_or(after, |last: &Entry| last.key);
+                    break;
+                }
+                entries.push(record.entry.clone());
+            }
+        }
+        TailPage {
+            floor: state.floor.1,
+            entries,
+            complete_to,
+        }
+    }
+
+    /// Up to `limit` entries of a timeline below `before`, newest first.
+    #[must_use]
+    pub fn timeline_before(&self, timeline: TimelineId, before: SyncKey, limit: usize) -> TailPage {
+        let state = self.state.lock();
+        let places = state.timelines.get(&timeline);
+        let records = places.into_iter().flat_map(|places| places.iter().rev());
+        let entries = records
+            .filter_map(|seq| state.get(*seq))
+            .map(|record| &record.entry)
+            .filter(|entry| entry.key < before)
+            .take(limit)
+            .cloned()
+            .collect();
+        TailPage {
+            floor: state.floor.1,
+            entries,
+            complete_to: state.last.1,
+        }
+    }
+
+    /// The message that had this dedup key, if its record is here.
+    #[must_use]
+    pub fn find_dedup(&self, key: &DedupKey) -> Option<Known> {
+        self.state.lock().dedup.get(key).copied()
+    }
+
+    /// Everything up to `seq` is indexed and may be dropped.
+    pub fn release(&self, seq: LogSeq) {
+        let mut state = self.state.lock();
+        if seq <= state.indexed {
+            return;
+        }
+        let newly: usize = state
+            .between(state.indexed, seq)
+            .map(|record| record.entry.record.weight_bytes())
+            .sum();
+        state.bytes_unindexed -= newly;
+        state.indexed = seq;
+        state.drop_indexed(self.limits.keep_bytes);
+    }
+
+    /// Records and bytes here that are not indexed yet, for the metrics.
+    #[must_use]
+    pub fn backlog(&self) -> (u64, usize) {
+        let state = self.state.lock();
+        (state.last.0.0 - state.indexed.0, state.bytes_unindexed)
+    }
+}
+
+impl State {
+    fn push(&mut self, record: TailRecord) {
+        debug_assert_eq!(record.seq.0, self.last.0.0 + 1, "contiguous");
+        let weight = record.entry.record.weight_bytes();
+        self.bytes += weight;
+        self.bytes_unindexed += weight;
+        for timeline in record.entry.record.timelines() {
+            self.timelines
+                .entry(timeline)
+                .or_default()
+                .push_back(record.seq.0);
+        }
+        let message = &record.entry.record.message;
+        if let Some(key) = DedupKey::of(message) {
+            self.dedup.insert(key, known(message, record.entry.key));
+        }
+        self.last = (record.seq, record.entry.key);
+        self.records.push_back(record);
+    }
+
+    fn get(&self, seq: u64) -> Option<&TailRecord> {
+        let place = seq.checked_sub(self.floor.0.0 + 1)?;
+        self.records.get(usize::try_from(place).ok()?)
+    }
+
+    fn between(&self, after: LogSeq, up_to: LogSeq) -> impl Iterator<Item = &TailRecord> {
+        let skip = usize::try_from(after.0.saturating_sub(self.floor.0.0)).unwrap_or(usize::MAX);
+        self.records
+            .iter()
+            .skip(skip)
+            .take_while(move |record| record.seq <= up_to)
+    }
+
+    fn drop_indexed(&mut self, keep_bytes: usize) {
+        while self.bytes > keep_bytes
+            && self
+                .records
+                .front()
+                .is_some_and(|front| front.seq <= self.indexed)
+        {
+            let Some(record) = self.records.pop_front() else {
+                return;
+            };
+            self.bytes -= record.entry.record.weight_bytes();
+            self.floor = (record.seq, record.entry.key);
+            for timeline in record.entry.record.timelines() {
+                self.forget(timeline, record.seq.0);
+            }
+            let message = &record.entry.record.message;
+            if let Some(key) = DedupKey::of(message)
+                && self.dedup.get(&key).is_some_and(|known| known.id == message.id)
+            {
+                self.dedup.remove(&key);
+            }
+        }
+    }
+
+    fn forget(&mut self, timeline: TimelineId, seq: u64) {
+        let std::collections::hash_map::Entry::Occupied(mut places) = self.timelines.entry(timeline) else {
+            return;
+        };
+        if places.get().front() == Some(&seq) {
+            places.get_mut().pop_front();
+        }
+        if places.get().is_empty() {
+            places.remove();
+        }
+    }
+}
+
+fn known(message: &Message, key: SyncKey) -> Known {
+    Known {
+        id: message.id,
+        time_ms: message.time_ms,
+        key,
+    }
+}
+
+/// A record with its place, for tests and for the journal's implementations.
+#[must_use]
+pub fn tail_record(seq: LogSeq, position: u64, key: SyncKey, record: Arc<Record>) -> TailRecord {
+    TailRecord {
+        seq,
+        position,
+        entry: Entry { key, record },
+    }
+}

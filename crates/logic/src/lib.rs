@@ -1,0 +1,1 @@
+//! The logic role: authentication, message ids, directory, business sends.

@@ -1,0 +1,1 @@
+//! The pusher role: the tail of the journal, feed and fresh reads.

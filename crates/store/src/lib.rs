@@ -1,0 +1,1 @@
+//! The store role: materialised timelines and cursors.
