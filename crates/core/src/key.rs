@@ -42,6 +42,12 @@ impl SyncKey {
         (raw >= 0).then_some(Self(raw))
     }
 
+    /// The lowest key above this one, as an exclusive bound of a read downwards.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
     /// The number clients see.
     #[must_use]
     pub fn raw(self) -> i64 {

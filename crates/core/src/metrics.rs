@@ -25,7 +25,7 @@ macro_rules! reasons {
 
         impl $name {
             fn bind(family: &Family<Reason, Counter>) -> Self {
-                Self { $($field: family.get_or_create(&Reason { reason: stringify!($field) }).clone(),)* }
+                Self { $($field: family.get_or_create_owned(&Reason { reason: stringify!($field) }),)* }
             }
 
             /// Name and value of each, for `/v1/stats`.
@@ -266,4 +266,20 @@ metrics! {
     stage_ack_write: Stage = "stage_ack_write_seconds", "Time from durable to the acknowledgement written";
     /// From the feed to the push in the socket.
     stage_push_write: Stage = "stage_push_write_seconds", "Time from the feed to the push written";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_registered_under_the_prefix_and_counts() {
+        let (metrics, registry) = Metrics::new();
+        metrics.drops.ack_unknown.inc();
+        metrics.stage_fsync.observe(Duration::from_micros(70));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).expect("writes to a string");
+        assert!(text.contains("halley_drops_total{reason=\"ack_unknown\"} 1"), "{text}");
+        assert!(text.contains("halley_stage_fsync_seconds_bucket{le=\"0.0001\"} 1"), "{text}");
+    }
 }

@@ -1,1 +1,14 @@
-//! The pusher role: the tail of the journal, feed and fresh reads.
+//! The pusher role: the tail of the journal, as a live feed and for fresh reads.
+//!
+//! Owns: who has been given what of the tail; how index and tail become one timeline.
+//!
+//! Does not: write anything, hold a socket, keep state that a crash loses.
+//!
+//! **Invariants:** a reader is given records in key order and without a gap, or told that the feed broke; a read
+//! is complete up to the durable end as it was when the read began (promise 4).
+
+mod feed;
+mod fresh;
+
+pub use feed::TailFeed;
+pub use fresh::FreshTimelines;

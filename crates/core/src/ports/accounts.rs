@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use thiserror::Error;
-
 use crate::app::{App, AppSettings};
 use crate::group::{Group, GroupChange};
 use crate::ids::{AppId, GroupId, UserId};
@@ -103,7 +101,8 @@ pub trait GroupState: Send + Sync {
     fn apply(&self, changes: &[JournaledChange], up_to: Watermark) -> Result<(), PortError>;
 }
 
-/// Why an id cannot be taken.
-#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
-#[error("the id is empty or longer than {USER_NAME_BYTES_MAX} bytes")]
-pub struct BadUserName;
+/// How far group changes have been applied; who made one waits here before it answers.
+pub trait GroupProgress: Send + Sync {
+    /// Ready when every change at or below `key`, which is durable, is in force.
+    fn reach(&self, key: SyncKey) -> Reply<Result<(), PortError>>;
+}
