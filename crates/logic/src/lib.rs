@@ -1,1 +1,19 @@
-//! The logic role: authentication, message ids, directory, business sends.
+//! The logic role: who is who, what a message is called, who is online where, and what business servers ask for.
+//!
+//! Owns: authentication, message ids and times, the inbound bus's producing end, device starts, sends and group
+//! changes on behalf of business servers.
+//!
+//! Does not: hold sockets, read history for clients, decide whether a message may be sent.
+//!
+//! **Invariants:** a message's id and time are fixed before it is on the bus; a group change is answered when it is in
+//! force; a token or its text is never logged.
+
+mod auth;
+mod business;
+mod groups;
+mod service;
+mod start;
+
+pub use business::{BusinessMessages, Calls};
+pub use groups::GroupWriter;
+pub use service::{LogicService, Ports};

@@ -1,0 +1,132 @@
+//! Logic as gateways see it.
+
+use std::sync::Arc;
+
+use halley_core::clock::Now;
+use halley_core::command::{ConnectRefused, ConnectRequest, Connected, InboundSend, SendCommand};
+use halley_core::device::DeviceCursor;
+use halley_core::metrics::Metrics;
+use halley_core::msg_id::MsgIdGenerator;
+use halley_core::placement::bucket_of;
+use halley_core::ports::accounts::{Apps, Tokens, Users};
+use halley_core::ports::bus::{Bus, BusRefused};
+use halley_core::ports::cursors::Cursors;
+use halley_core::ports::directory::Directory;
+use halley_core::ports::logic::{Logic, SendRefused};
+use halley_core::ports::timelines::Timelines;
+use halley_core::reply::{BoxFuture, Reply};
+use halley_core::session::SessionInfo;
+
+/// What logic works with.
+#[derive(Clone)]
+pub struct Ports {
+    /// Apps by name.
+    pub apps: Arc<dyn Apps>,
+    /// User numbers.
+    pub users: Arc<dyn Users>,
+    /// Access tokens.
+    pub tokens: Arc<dyn Tokens>,
+    /// Device cursors.
+    pub cursors: Arc<dyn Cursors>,
+    /// For the look-back of new devices.
+    pub timelines: Arc<dyn Timelines>,
+    /// Who is online.
+    pub directory: Arc<dyn Directory>,
+    /// Sends go here.
+    pub bus: Arc<dyn Bus>,
+    /// Message ids.
+    pub ids: Arc<MsgIdGenerator>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// How many buckets, and so bus partitions, there are.
+    pub buckets: u16,
+}
+
+/// See [`Logic`].
+#[derive(Clone)]
+pub struct LogicService {
+    ports: Ports,
+}
+
+impl LogicService {
+    /// Over these ports.
+    #[must_use]
+    pub fn new(ports: Ports) -> Self {
+        Self { ports }
+    }
+
+    async fn login(self, request: ConnectRequest, now: Now) -> Result<Connected, ConnectRefused> {
+        let (app, user, user_name) = self.ports.authenticate(&request, now.wall_ms).await?;
+        let start = self.ports.start(&request, app.id, user, now.wall_ms).await?;
+        self.ports.metrics.logins.inc();
+        Ok(Connected {
+            app,
+            user,
+            user_name,
+            start,
+        })
+    }
+
+    pub(crate) fn publish(&self, command: SendCommand, now: Now) -> Result<(), BusRefused> {
+        let partition = bucket_of(command.app, command.from, self.ports.buckets);
+        let send = InboundSend {
+            id: self.ports.ids.next(now.wall_ms),
+            time_ms: now.wall_ms,
+            taken_at: now.mono,
+            command,
+        };
+        self.ports.bus.publish(partition, send)
+    }
+}
+
+impl Logic for LogicService {
+    fn connect(&self, request: ConnectRequest, now: Now) -> Reply<Result<Connected, ConnectRefused>> {
+        now_or_later(Box::pin(self.clone().login(request, now)))
+    }
+
+    fn online(&self, session: SessionInfo) {
+        let registered = self.ports.directory.register(session);
+        said(registered, "a session could not be registered");
+    }
+
+    fn offline(&self, session: &SessionInfo, cursor: Option<DeviceCursor>) {
+        if let Some(cursor) = cursor {
+            self.cursor(cursor);
+        }
+        let ended = self
+            .ports
+            .directory
+            .unregister(session.app, session.user, session.addr);
+        said(
+            ended,
+            "a session could not be unregistered; its lease will end it",
+        );
+    }
+
+    fn cursor(&self, cursor: DeviceCursor) {
+        self.ports.cursors.save(cursor);
+    }
+
+    fn send(&self, command: SendCommand, now: Now) -> Result<(), SendRefused> {
+        self.publish(command, now).map_err(|refused| match refused {
+            BusRefused::Full(send) => SendRefused::Full(Box::new(send.command)),
+            BusRefused::Closed(_) => SendRefused::Closed,
+        })
+    }
+}
+
+/// Ready when the future is, without a wake-up; else the future itself.
+fn now_or_later<T>(mut future: BoxFuture<T>) -> Reply<T> {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match future.as_mut().poll(&mut context) {
+        std::task::Poll::Ready(value) => Reply::Ready(value),
+        std::task::Poll::Pending => Reply::Later(future),
+    }
+}
+
+/// Directories that answer at once are heard; one that answers later renews its leases by itself.
+fn said<E: std::fmt::Display>(reply: Reply<Result<(), E>>, what: &'static str) {
+    if let Reply::Ready(Err(error)) = reply {
+        tracing::warn!(%error, "{what}");
+    }
+}
