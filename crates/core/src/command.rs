@@ -130,9 +130,8 @@ pub enum SendOutcome {
     Refused(Refusal),
 }
 
-/// Why a message is refused. Each edge maps these to its own codes in one file.
+/// Why a message is refused. Each edge maps these to its own codes in one file, without a wildcard arm.
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Refusal {
     /// The type is not one that clients may send (spec 2.4).
     #[error("this message type cannot be sent by clients")]

@@ -9,6 +9,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::task::Waker;
 
 use parking_lot::Mutex;
 
@@ -78,6 +79,8 @@ struct State {
     bytes_unindexed: usize,
     timelines: HashMap<TimelineId, VecDeque<u64>>,
     dedup: HashMap<DedupKey, Known>,
+    /// Who waits for the next release.
+    waiting: Vec<Waker>,
 }
 
 impl Tail {
@@ -93,6 +96,7 @@ impl Tail {
             bytes_unindexed: 0,
             timelines: HashMap::new(),
             dedup: HashMap::new(),
+            waiting: Vec::new(),
         };
         Self {
             limits,
@@ -197,6 +201,19 @@ impl Tail {
         state.bytes_unindexed -= newly;
         state.indexed = seq;
         state.drop_indexed(self.limits.keep_bytes);
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        for waker in waiting {
+            waker.wake();
+        }
+    }
+
+    /// Wakes once, at the next release that frees something; for appends that wait for room.
+    pub fn wake_on_release(&self, waker: &Waker) {
+        let mut state = self.state.lock();
+        if !state.waiting.iter().any(|known| known.will_wake(waker)) {
+            state.waiting.push(waker.clone());
+        }
     }
 
     /// Records and bytes here that are not indexed yet, for the metrics.

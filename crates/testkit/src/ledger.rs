@@ -1,0 +1,181 @@
+//! The ledger: everything clients were promised and shown, and what must follow from it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Mutex;
+
+/// To whom something was said.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum To {
+    /// A user.
+    User(String),
+    /// The group; all its members are users of the run.
+    Group(String),
+}
+
+/// What one client id stands for.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// By whom.
+    pub from: String,
+    /// To whom.
+    pub to: To,
+}
+
+/// One device of one user.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct DeviceName {
+    /// The user.
+    pub user: String,
+    /// The device.
+    pub device: String,
+}
+
+/// Shared by all clients of a run.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    said: HashMap<String, Said>,
+    acknowledged: HashMap<String, i64>,
+    shown: BTreeMap<DeviceName, Vec<(String, i64)>>,
+    wrong: Vec<String>,
+}
+
+/// One entry of a timeline as the history API gives it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listed {
+    /// The sender's client id.
+    pub client_id: String,
+    /// The message id.
+    pub message_id: i64,
+}
+
+impl Ledger {
+    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        act(&mut self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// A client is about to say this.
+    pub fn says(&self, client_id: &str, said: Said) {
+        self.with(|state| {
+            state.said.insert(client_id.to_owned(), said);
+        });
+    }
+
+    /// A client was acknowledged.
+    pub fn acknowledged(&self, client_id: &str, message_id: i64) {
+        self.with(|state| {
+            let before = state.acknowledged.insert(client_id.to_owned(), message_id);
+            if let Some(before) = before.filter(|before| *before != message_id) {
+                state.wrong.push(format!("{client_id} was acknowledged as {before}, then as {message_id}"));
+            }
+        });
+    }
+
+    /// A client refuses to believe this.
+    pub fn is_wrong(&self, what: String) {
+        self.with(|state| state.wrong.push(what));
+    }
+
+    /// A device was shown a message.
+    pub fn shown(&self, device: &DeviceName, client_id: &str, message_id: i64) {
+        self.with(|state| state.shown.entry(device.clone()).or_default().push((client_id.to_owned(), message_id)));
+    }
+
+    /// How many messages were acknowledged.
+    pub fn acknowledged_count(&self) -> usize {
+        self.with(|state| state.acknowledged.len())
+    }
+
+    /// How many messages were said, acknowledged or not.
+    pub fn said_count(&self) -> usize {
+        self.with(|state| state.said.len())
+    }
+
+    /// What is acknowledged and not yet shown to every device of everybody concerned.
+    pub fn outstanding(&self, devices: &[DeviceName]) -> Vec<String> {
+        self.with(|state| {
+            let shown: HashMap<&DeviceName, HashSet<&str>> = devices
+                .iter()
+                .map(|device| {
+                    let list = state.shown.get(device).map(Vec::as_slice).unwrap_or_default();
+                    (device, list.iter().map(|(client_id, _)| client_id.as_str()).collect())
+                })
+                .collect();
+            let mut outstanding = Vec::new();
+            for client_id in state.acknowledged.keys() {
+                let said = &state.said[client_id];
+                for device in devices.iter().filter(|device| concerns(said, &device.user)) {
+                    if !shown[device].contains(client_id.as_str()) {
+                        outstanding.push(format!("{client_id} for {device:?}"));
+                    }
+                }
+            }
+            outstanding
+        })
+    }
+
+    /// Everything that contradicts the promises, given the inboxes as the server lists them at the end.
+    pub fn check(&self, inboxes: &BTreeMap<String, Vec<Listed>>) -> Vec<String> {
+        self.with(|state| {
+            let mut wrong = state.wrong.clone();
+            for (user, inbox) in inboxes {
+                check_inbox(state, user, inbox, &mut wrong);
+            }
+            for (device, shown) in &state.shown {
+                let inbox = inboxes.get(&device.user).map(Vec::as_slice).unwrap_or_default();
+                check_device(device, shown, inbox, &mut wrong);
+            }
+            wrong
+        })
+    }
+}
+
+fn concerns(said: &Said, user: &str) -> bool {
+    match &said.to {
+        To::User(to) => said.from == user || to == user,
+        To::Group(_) => true,
+    }
+}
+
+/// Nothing acknowledged is missing or has another id, nothing is there twice, nothing is there that nobody said.
+fn check_inbox(state: &State, user: &str, inbox: &[Listed], wrong: &mut Vec<String>) {
+    let mut seen = HashMap::new();
+    for listed in inbox {
+        match state.said.get(&listed.client_id) {
+            Some(said) if concerns(said, user) => {}
+            _ => wrong.push(format!("inbox of {user} has {listed:?}, which nobody said to them")),
+        }
+        if let Some(before) = seen.insert(listed.client_id.as_str(), listed.message_id) {
+            wrong.push(format!("inbox of {user} has {} twice: {before} and {}", listed.client_id, listed.message_id));
+        }
+    }
+    for (client_id, message_id) in state.acknowledged.iter().filter(|(client_id, _)| concerns(&state.said[*client_id], user)) {
+        match seen.get(client_id.as_str()) {
+            Some(listed) if listed == message_id => {}
+            Some(listed) => wrong.push(format!("{client_id}: acknowledged as {message_id}, stored as {listed}")),
+            None => wrong.push(format!("LOST: {client_id} ({message_id}) was acknowledged and is not in the inbox of {user}")),
+        }
+    }
+}
+
+/// A device was shown nothing twice, and everything in the order of the inbox.
+fn check_device(device: &DeviceName, shown: &[(String, i64)], inbox: &[Listed], wrong: &mut Vec<String>) {
+    let places: HashMap<i64, usize> = inbox.iter().zip(0..).map(|(listed, place)| (listed.message_id, place)).collect();
+    let (mut last, mut seen) = (None, HashSet::new());
+    for (client_id, message_id) in shown {
+        if !seen.insert(client_id) {
+            wrong.push(format!("{device:?} was shown {client_id} twice"));
+        }
+        let place = places.get(message_id).copied();
+        if place.is_none() {
+            wrong.push(format!("{device:?} was shown {client_id} ({message_id}), which is in no inbox"));
+        } else if place < last {
+            wrong.push(format!("{device:?} was shown {client_id} out of order"));
+        }
+        last = last.max(place);
+    }
+}

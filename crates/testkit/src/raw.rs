@@ -1,0 +1,206 @@
+//! A scripted client over one TCP connection: it does only what the test says, and may do it wrongly.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use halley_wire::txchat::pb::{AuthMsg, Login, TextMsg};
+use halley_wire::txchat::{Ack, Common, Decoded, Frame, Header, Op, decode, put_frame};
+use prost::Message as _;
+
+/// How long an answer may take on a busy machine.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// What came.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Came {
+    /// A frame.
+    Frame(Frame),
+    /// The server closed the connection.
+    Closed,
+    /// Nothing in time.
+    Nothing,
+}
+
+/// A message as a push carries it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Text {
+    /// The push's sequence.
+    pub push: i32,
+    /// The message id.
+    pub message_id: i64,
+    /// The sender's client id.
+    pub client_id: String,
+    /// Who sent it.
+    pub from: String,
+    /// The text.
+    pub text: String,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Raw {
+    stream: TcpStream,
+    input: Vec<u8>,
+    next_seq: i32,
+}
+
+impl Raw {
+    /// Connects.
+    ///
+    /// # Panics
+    /// When it cannot.
+    #[must_use]
+    pub fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN).expect("the server accepts");
+        stream.set_nodelay(true).expect("a TCP option");
+        Self { stream, input: Vec::new(), next_seq: 1 }
+    }
+
+    /// Connects and logs in with `dev` authentication.
+    ///
+    /// # Panics
+    /// When the login is not accepted.
+    #[must_use]
+    pub fn login(address: SocketAddr, app: &str, user: &str, uuid: Option<&str>) -> Self {
+        let mut raw = Self::connect(address);
+        raw.send(Op::AUTH, 0, &auth(app, user, uuid));
+        let Came::Frame(reply) = raw.next(ANSWER_WITHIN) else { panic!("{user} was not let in") };
+        assert_eq!((reply.header.op, reply.body.len()), (Op::AUTH_REPLY, 0), "{user} was not let in");
+        raw
+    }
+
+    /// Sends a frame; answers its sequence. A closed connection is not an error: the next read tells.
+    pub fn send(&mut self, op: Op, ack: i32, body: &[u8]) -> i32 {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        let mut bytes = Vec::new();
+        put_frame(&mut bytes, Header { ver: 1, op, seq, ack }, body).expect("tests send frames that fit");
+        self.send_bytes(&bytes);
+        seq
+    }
+
+    /// Sends bytes as they are.
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        let _closed = self.stream.write_all(bytes);
+    }
+
+    /// Sends a text to a user or a group; answers the frame's sequence.
+    pub fn say(&mut self, to_group: bool, target: &str, client_id: &str, text: &str) -> i32 {
+        self.send(Op::SEND_MSG, 0, &message(to_group, target, client_id, text))
+    }
+
+    /// Acknowledges a push.
+    pub fn receipt(&mut self, push: i32) {
+        let _seq = self.send(Op::RECEIVE_MSG_REPLY, push, &[]);
+    }
+
+    /// The next frame within this time.
+    ///
+    /// # Panics
+    /// When the server sends what is no frame.
+    pub fn next(&mut self, within: Duration) -> Came {
+        let end = Instant::now() + within;
+        loop {
+            match decode(&self.input).expect("the server sends frames") {
+                Decoded::Complete { frame, consumed } => {
+                    let frame = frame.to_frame();
+                    self.input.drain(..consumed);
+                    return Came::Frame(frame);
+                }
+                Decoded::Incomplete { .. } => {}
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Came::Nothing;
+            }
+            self.stream.set_read_timeout(Some(left)).expect("a TCP option");
+            let mut chunk = [0; 64 << 10];
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Came::Closed,
+                Ok(count) => self.input.extend_from_slice(&chunk[..count]),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return Came::Nothing,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Came::Closed,
+            }
+        }
+    }
+
+    /// Reads on until a frame with this op; others are given to `aside`.
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub fn until(&mut self, op: Op, mut aside: impl FnMut(Frame)) -> Frame {
+        loop {
+            match self.next(ANSWER_WITHIN) {
+                Came::Frame(frame) if frame.header.op == op => return frame,
+                Came::Frame(frame) => aside(frame),
+                other => panic!("waited for {op:?}, and it was {other:?}"),
+            }
+        }
+    }
+
+    /// The acknowledgement of the next send.
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub fn answer(&mut self) -> (i32, Ack) {
+        let frame = self.until(Op::SEND_MSG_REPLY, |_| {});
+        (frame.header.ack, Ack::parse(&frame.body).expect("an acknowledgement"))
+    }
+
+    /// The next push, acknowledged.
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub fn text(&mut self) -> Text {
+        let frame = self.until(Op::RECEIVE_MSG, |_| {});
+        self.receipt(frame.header.seq);
+        text_of(&frame)
+    }
+
+    /// Stops sending; the server sees the end of the stream.
+    pub fn half_close(&mut self) {
+        let _closed = self.stream.shutdown(std::net::Shutdown::Write);
+    }
+}
+
+/// The text that a push carries.
+///
+/// # Panics
+/// When it carries none.
+#[must_use]
+pub fn text_of(frame: &Frame) -> Text {
+    let common = Common::parse(&frame.body).expect("a message");
+    Text {
+        push: frame.header.seq,
+        message_id: common.mid,
+        client_id: common.seq.to_owned(),
+        from: common.from.to_owned(),
+        text: TextMsg::decode(common.msg).expect("a text").content,
+    }
+}
+
+/// The body of an Auth frame with `dev` authentication.
+#[must_use]
+pub fn auth(app: &str, user: &str, uuid: Option<&str>) -> Vec<u8> {
+    let ext = uuid.map(|uuid| Login { uuid: uuid.to_owned(), ..Login::default() }.encode_to_vec());
+    AuthMsg { app_id: app.to_owned(), token: user.to_owned(), ext: ext.unwrap_or_default() }.encode_to_vec()
+}
+
+/// The body of a SendMsg frame with a text.
+#[must_use]
+pub fn message(to_group: bool, target: &str, client_id: &str, text: &str) -> Vec<u8> {
+    let text = TextMsg { content: text.to_owned(), mention: Vec::new() }.encode_to_vec();
+    let common = Common {
+        channel_type: i32::from(to_group),
+        seq: client_id,
+        target,
+        msg_type: 1,
+        msg: &text,
+        ..Common::default()
+    };
+    let mut body = Vec::new();
+    common.put(&mut body);
+    body
+}
