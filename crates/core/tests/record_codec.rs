@@ -107,7 +107,7 @@ fn the_bytes_of_version_1_stay_as_they_are() {
         1, 2, 1, 1, 0xac, 2, 0x80, 1, 7, 2, 5, 1, 2, b'h', b'i', 0, 1, b'c', 0, 3, 7, 2, 0xdf, 7, 5,
     ];
     assert_eq!(encoded(&record, Epoch(2))[..], golden);
-    assert_eq!(Record::decode(&Bytes::from_static(&golden)), Ok((Epoch(2), record)));
+    assert_eq!(Record::decode(&Bytes::copy_from_slice(&golden)), Ok((Epoch(2), record)));
 }
 
 #[test]
