@@ -1,0 +1,258 @@
+//! Groups: make, read, change, disband.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use halley_core::group::{Group, GroupChange, GroupProfile, Role};
+use halley_core::ports::business::{GroupError, NewGroup};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::errors::ApiError;
+use crate::extract::{Body, Segments};
+use crate::lookup::{Names, group_id};
+use crate::state::{Inner, Shared};
+
+/// Longest name of a group, in bytes (core's `GroupProfile::name`).
+const NAME_BYTES_MAX: usize = 255;
+/// Longest URL of its picture, in bytes.
+const AVATAR_BYTES_MAX: usize = 1_024;
+const JOIN_TYPE_MAX: i32 = 2;
+const FRIEND_TYPE_MAX: i32 = 1;
+const MUTE_TYPE_MAX: i32 = 1;
+
+pub(crate) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(create))
+        .routes(routes!(get, change, disband))
+}
+
+/// A group to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateGroup {
+    /// One is given when null or absent.
+    #[schema(example = "3110")]
+    group_id: Option<String>,
+    /// At most 255 bytes.
+    #[serde(default)]
+    name: String,
+    /// At most 1,024 bytes.
+    #[serde(default)]
+    avatar: String,
+    /// A member as well.
+    #[schema(example = "1")]
+    owner: String,
+    /// The other members; ids that are new and no decimals get numbers.
+    #[serde(default)]
+    members: Vec<String>,
+    /// Feed only, no inbox entries: for large groups. Cannot be undone.
+    #[serde(default, rename = "super")]
+    is_super: bool,
+}
+
+/// What is to change; what is not given stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangeGroup {
+    /// At most 255 bytes.
+    name: Option<String>,
+    /// At most 1,024 bytes.
+    avatar: Option<String>,
+    /// A member, who becomes the owner.
+    owner: Option<String>,
+    /// Only `true`: a super group stays one.
+    #[serde(rename = "super")]
+    is_super: Option<bool>,
+    /// Only owner and admins may speak. The same as `mute_type` 1.
+    muted: Option<bool>,
+    /// Who may join: 0 anybody a member invites, 1 nobody, 2 after approval.
+    #[schema(minimum = 0, maximum = 2)]
+    join_type: Option<i32>,
+    /// Whether members may befriend each other: 0 yes, 1 no.
+    #[schema(minimum = 0, maximum = 1)]
+    friend_type: Option<i32>,
+    /// Who may speak: 0 all, 1 owner and admins. The same as `muted`.
+    #[schema(minimum = 0, maximum = 1)]
+    mute_type: Option<i32>,
+}
+
+/// A group.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct GroupBody {
+    #[schema(example = "3110")]
+    group_id: String,
+    name: String,
+    avatar: String,
+    /// Null while it has none.
+    owner: Option<String>,
+    #[serde(rename = "super")]
+    is_super: bool,
+    muted: bool,
+    join_type: i32,
+    friend_type: i32,
+    mute_type: i32,
+    member_count: usize,
+    /// Unix milliseconds.
+    created_ms: u64,
+}
+
+impl GroupBody {
+    pub(crate) async fn of(inner: &Inner, group: &Group) -> Result<Json<Self>, ApiError> {
+        let mut names = Names::new(inner, group.app);
+        let owner = match group.owner() {
+            Some(owner) => Some(names.of(owner).await?),
+            None => None,
+        };
+        let profile = &group.profile;
+        Ok(Json(Self {
+            group_id: group.id.to_string(),
+            name: profile.name.clone(),
+            avatar: profile.avatar.clone(),
+            owner,
+            is_super: profile.is_super,
+            muted: profile.muted,
+            join_type: profile.join_type,
+            friend_type: profile.friend_type,
+            mute_type: i32::from(profile.muted),
+            member_count: group.members.len(),
+            created_ms: group.created_ms,
+        }))
+    }
+}
+
+impl ChangeGroup {
+    /// The profile with what was given.
+    fn profile(&self, before: &GroupProfile) -> Result<GroupProfile, ApiError> {
+        let mut profile = before.clone();
+        if let Some(name) = &self.name {
+            profile.name = bounded(name, "name", NAME_BYTES_MAX)?;
+        }
+        if let Some(avatar) = &self.avatar {
+            profile.avatar = bounded(avatar, "avatar", AVATAR_BYTES_MAX)?;
+        }
+        match self.is_super {
+            Some(false) => return Err(ApiError::field("super", "can only be set to true")),
+            Some(true) => profile.is_super = true,
+            None => {}
+        }
+        if let Some(kind) = self.join_type {
+            profile.join_type = one_of(kind, "join_type", JOIN_TYPE_MAX)?;
+        }
+        if let Some(kind) = self.friend_type {
+            profile.friend_type = one_of(kind, "friend_type", FRIEND_TYPE_MAX)?;
+        }
+        if let Some(kind) = self.mute_type {
+            profile.muted = one_of(kind, "mute_type", MUTE_TYPE_MAX)? == 1;
+            if self.muted.is_some_and(|muted| muted != profile.muted) {
+                return Err(ApiError::field("mute_type", "says something else than muted"));
+            }
+        } else if let Some(muted) = self.muted {
+            profile.muted = muted;
+        }
+        Ok(profile)
+    }
+}
+
+fn bounded(text: &str, field: &'static str, bytes_max: usize) -> Result<String, ApiError> {
+    if text.len() > bytes_max {
+        return Err(ApiError::field(field, format!("has at most {bytes_max} bytes")));
+    }
+    Ok(text.to_owned())
+}
+
+fn one_of(kind: i32, field: &'static str, max: i32) -> Result<i32, ApiError> {
+    if !(0..=max).contains(&kind) {
+        return Err(ApiError::field(field, format!("must be from 0 to {max}")));
+    }
+    Ok(kind)
+}
+
+/// Makes a group.
+#[utoipa::path(post, path = "/v1/apps/{app}/groups", tag = "groups", operation_id = "group_create", params(("app" = String, Path, description = "Name of the app")), request_body = CreateGroup, responses((status = 200, description = "The group", body = GroupBody)))]
+async fn create(
+    State(shared): State<Shared>,
+    Segments(app): Segments<String>,
+    Body(body): Body<CreateGroup>,
+) -> Result<Json<GroupBody>, ApiError> {
+    let app = shared.app(&app).await?.id;
+    let id = match &body.group_id {
+        Some(text) => Some(group_id(text, "group_id")?),
+        None => None,
+    };
+    let profile = GroupProfile {
+        name: bounded(&body.name, "name", NAME_BYTES_MAX)?,
+        avatar: bounded(&body.avatar, "avatar", AVATAR_BYTES_MAX)?,
+        is_super: body.is_super,
+        ..GroupProfile::default()
+    };
+    let new = NewGroup {
+        app,
+        id,
+        profile,
+        owner: shared.new_user(app, &body.owner, "owner").await?,
+        members: shared.new_users(app, &body.members, "members").await?,
+    };
+    let group = shared.state.group_service.create(new).await?;
+    GroupBody::of(&shared, &group).await
+}
+
+/// A group.
+#[utoipa::path(get, path = "/v1/apps/{app}/groups/{gid}", tag = "groups", operation_id = "group_get", params(("app" = String, Path, description = "Name of the app"), ("gid" = String, Path, description = "The group's id")), responses((status = 200, description = "The group", body = GroupBody)))]
+async fn get(
+    State(shared): State<Shared>,
+    Segments((app, gid)): Segments<(String, String)>,
+) -> Result<Json<GroupBody>, ApiError> {
+    let app = shared.app(&app).await?.id;
+    let group = shared.group(app, &gid).await?;
+    GroupBody::of(&shared, &group).await
+}
+
+/// Changes a group. In force when answered. A new owner is journaled before the other changes: when the call fails in between, only that
+/// was done.
+#[utoipa::path(patch, path = "/v1/apps/{app}/groups/{gid}", tag = "groups", operation_id = "group_change", params(("app" = String, Path, description = "Name of the app"), ("gid" = String, Path, description = "The group's id")), request_body = ChangeGroup, responses((status = 200, description = "The group as it is now", body = GroupBody)))]
+async fn change(
+    State(shared): State<Shared>,
+    Segments((app, gid)): Segments<(String, String)>,
+    Body(body): Body<ChangeGroup>,
+) -> Result<Json<GroupBody>, ApiError> {
+    let app = shared.app(&app).await?.id;
+    let _whole = shared.whole_writes.lock().await;
+    let mut group = shared.group(app, &gid).await?;
+    let id = group.id;
+    let profile = body.profile(&group.profile)?;
+    let service = &shared.state.group_service;
+    if let Some(owner) = &body.owner {
+        let member = shared.known_user(app, owner).await?.0;
+        let change = GroupChange::RoleSet {
+            member,
+            role: Role::Owner,
+        };
+        group = still_there(service.change(app, id, change).await?)?;
+    }
+    if profile != group.profile {
+        let change = GroupChange::Profile { profile };
+        group = still_there(service.change(app, id, change).await?)?;
+    }
+    GroupBody::of(&shared, &group).await
+}
+
+/// A group that a change other than its end must leave.
+pub(crate) fn still_there<T>(group: Option<T>) -> Result<T, ApiError> {
+    group.ok_or(ApiError::Group(GroupError::NotFound))
+}
+
+/// Disbands a group.
+#[utoipa::path(delete, path = "/v1/apps/{app}/groups/{gid}", tag = "groups", operation_id = "group_disband", params(("app" = String, Path, description = "Name of the app"), ("gid" = String, Path, description = "The group's id")), responses((status = 204, description = "It is no more")))]
+async fn disband(
+    State(shared): State<Shared>,
+    Segments((app, gid)): Segments<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let app = shared.app(&app).await?.id;
+    let id = group_id(&gid, "gid")?;
+    let service = &shared.state.group_service;
+    service.change(app, id, GroupChange::Disbanded).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,12 @@
+//! The endpoints, one file per family: its forms, its handlers, its routes.
+
+pub(crate) mod aliases;
+pub(crate) mod apps;
+pub(crate) mod groups;
+pub(crate) mod health;
+pub(crate) mod members;
+pub(crate) mod messages;
+pub(crate) mod sessions;
+pub(crate) mod stats;
+pub(crate) mod timelines;
+pub(crate) mod tokens;

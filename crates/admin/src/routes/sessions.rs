@@ -1,0 +1,158 @@
+//! Sessions: who is online with what, and kicks.
+
+use axum::Json;
+use axum::extract::State;
+use halley_core::ids::{AppId, BucketId, ConnId, NodeId, UserId};
+use halley_core::session::{ConnAddr, KickReason, SessionInfo};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::errors::ApiError;
+use crate::extract::Segments;
+use crate::state::{Inner, Shared};
+
+pub(crate) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(list, kick_all))
+        .routes(routes!(kick))
+}
+
+/// A user's sessions, oldest first.
+#[derive(Serialize, ToSchema)]
+struct SessionList {
+    sessions: Vec<SessionBody>,
+}
+
+/// An authenticated connection.
+#[derive(Serialize, ToSchema)]
+struct SessionBody {
+    /// Its id: node, bucket and connection.
+    #[schema(example = "0.1.42")]
+    session: String,
+    #[schema(example = "txchat_tcp")]
+    transport: &'static str,
+    #[schema(example = "192.0.2.1:50000")]
+    remote: String,
+    /// Unix milliseconds.
+    since_ms: u64,
+    /// Null when the client named none.
+    device: Option<DeviceBody>,
+}
+
+/// What a client said of its device.
+#[derive(Serialize, ToSchema)]
+struct DeviceBody {
+    key: String,
+    /// `phone`, `desktop` or `web`.
+    #[schema(example = "phone")]
+    class: &'static str,
+    /// The dialect's own number.
+    platform: i32,
+    name: String,
+}
+
+/// How many connections were told to close.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Closed {
+    closed: usize,
+    /// These could not be told: their queue was full, or they were gone already. Repeat the call.
+    unreached: usize,
+}
+
+impl From<&SessionInfo> for SessionBody {
+    fn from(info: &SessionInfo) -> Self {
+        Self {
+            session: session_id(info.addr),
+            transport: info.transport.as_str(),
+            remote: info.remote.to_string(),
+            since_ms: info.since_ms,
+            device: info.device.as_ref().map(|device| DeviceBody {
+                key: device.key.0.to_string(),
+                class: device.class.as_str(),
+                platform: device.platform,
+                name: device.name.to_string(),
+            }),
+        }
+    }
+}
+
+fn session_id(addr: ConnAddr) -> String {
+    format!("{}.{}.{}", addr.node, addr.bucket, addr.conn)
+}
+
+fn parse_session_id(text: &str) -> Option<ConnAddr> {
+    let mut parts = text.split('.');
+    let addr = ConnAddr {
+        node: NodeId(parts.next()?.parse().ok()?),
+        bucket: BucketId(parts.next()?.parse().ok()?),
+        conn: ConnId(parts.next()?.parse().ok()?),
+    };
+    // Only the form that was given out: no signs, no leading zeros, nothing behind.
+    (session_id(addr) == text).then_some(addr)
+}
+
+/// Tells all connections of a user to close.
+pub(crate) async fn close_all(
+    inner: &Inner,
+    app: AppId,
+    user: UserId,
+    reason: KickReason,
+) -> Result<Closed, ApiError> {
+    let sessions = inner.state.directory.sessions(app, user).await?;
+    let gateways = &inner.state.gateways;
+    let told = |session: &&SessionInfo| gateways.kick(session.addr, reason);
+    let closed = sessions.iter().filter(told).count();
+    Ok(Closed {
+        closed,
+        unreached: sessions.len() - closed,
+    })
+}
+
+/// A user's sessions, oldest first.
+#[utoipa::path(get, path = "/v1/apps/{app}/users/{uid}/sessions", tag = "sessions", operation_id = "sessions_list", params(("app" = String, Path, description = "Name of the app"), ("uid" = String, Path, description = "The user's id")), responses((status = 200, description = "The sessions", body = SessionList)))]
+async fn list(
+    State(shared): State<Shared>,
+    Segments((app, uid)): Segments<(String, String)>,
+) -> Result<Json<SessionList>, ApiError> {
+    let app = shared.app(&app).await?.id;
+    let user = shared.known_user(app, &uid).await?;
+    let sessions = shared.state.directory.sessions(app, user).await?;
+    Ok(Json(SessionList {
+        sessions: sessions.iter().map(Into::into).collect(),
+    }))
+}
+
+/// Closes all sessions of a user.
+#[utoipa::path(delete, path = "/v1/apps/{app}/users/{uid}/sessions", tag = "sessions", operation_id = "sessions_kick", params(("app" = String, Path, description = "Name of the app"), ("uid" = String, Path, description = "The user's id")), responses((status = 200, description = "Told to close", body = Closed)))]
+async fn kick_all(
+    State(shared): State<Shared>,
+    Segments((app, uid)): Segments<(String, String)>,
+) -> Result<Json<Closed>, ApiError> {
+    let app = shared.app(&app).await?.id;
+    let user = shared.known_user(app, &uid).await?;
+    Ok(Json(close_all(&shared, app, user, KickReason::Operator).await?))
+}
+
+/// Closes one session of a user.
+#[utoipa::path(delete, path = "/v1/apps/{app}/users/{uid}/sessions/{session}", tag = "sessions", operation_id = "session_kick", params(("app" = String, Path, description = "Name of the app"), ("uid" = String, Path, description = "The user's id"), ("session" = String, Path, description = "The session's id, as the list gives it")), responses((status = 200, description = "Told to close", body = Closed)))]
+async fn kick(
+    State(shared): State<Shared>,
+    Segments((app, uid, session)): Segments<(String, String, String)>,
+) -> Result<Json<Closed>, ApiError> {
+    let app = shared.app(&app).await?.id;
+    let user = shared.known_user(app, &uid).await?;
+    let addr = parse_session_id(&session).ok_or(ApiError::UnknownSession)?;
+    let sessions = shared.state.directory.sessions(app, user).await?;
+    if !sessions.iter().any(|info| info.addr == addr) {
+        return Err(ApiError::UnknownSession);
+    }
+    if !shared.state.gateways.kick(addr, KickReason::Operator) {
+        return Err(ApiError::Unreached);
+    }
+    Ok(Json(Closed {
+        closed: 1,
+        unreached: 0,
+    }))
+}

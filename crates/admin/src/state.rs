@@ -1,0 +1,90 @@
+//! What the API works on.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use halley_core::clock::Clock;
+use halley_core::ids::NodeId;
+use halley_core::metrics::Metrics;
+use halley_core::ports::accounts::{Apps, Groups, Tokens, Users};
+use halley_core::ports::business::{GroupService, Messages};
+use halley_core::ports::directory::Directory;
+use halley_core::ports::gateways::Gateways;
+use halley_core::ports::timelines::Timelines;
+use prometheus_client::registry::Registry;
+use tokio::sync::{Mutex, Semaphore};
+
+use crate::auth::AdminToken;
+use crate::config::AdminConfig;
+use crate::readiness::Readiness;
+
+/// Which process this is.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeInfo {
+    /// Its number.
+    pub id: NodeId,
+    /// The version of the program.
+    pub version: &'static str,
+    /// When it started, on the clock of [`AdminState::clock`].
+    pub started: Instant,
+}
+
+/// The ports and facts the API works on; the composition root fills it in.
+#[derive(Clone)]
+pub struct AdminState {
+    /// Apps.
+    pub apps: Arc<dyn Apps>,
+    /// User ids.
+    pub users: Arc<dyn Users>,
+    /// Access tokens.
+    pub tokens: Arc<dyn Tokens>,
+    /// Groups, to read.
+    pub groups: Arc<dyn Groups>,
+    /// Groups, to change.
+    pub group_service: Arc<dyn GroupService>,
+    /// Messages in users' names.
+    pub messages: Arc<dyn Messages>,
+    /// Who is online.
+    pub directory: Arc<dyn Directory>,
+    /// Reaches connections.
+    pub gateways: Arc<dyn Gateways>,
+    /// History.
+    pub timelines: Arc<dyn Timelines>,
+    /// For `/v1/stats`.
+    pub metrics: Arc<Metrics>,
+    /// For `/metrics`.
+    pub registry: Arc<Registry>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// For `/readyz`.
+    pub readiness: Arc<Readiness>,
+    /// This process.
+    pub node: NodeInfo,
+    /// What callers must show.
+    pub token: AdminToken,
+    /// The bounds.
+    pub config: AdminConfig,
+}
+
+/// The state with what the router itself needs; one per router.
+pub(crate) struct Inner {
+    pub(crate) state: AdminState,
+    /// One permit per request under `/v1` in progress.
+    pub(crate) requests: Semaphore,
+    /// Held while settings or a profile are read, changed and written as a whole, so that of two concurrent calls neither undoes
+    /// the other: across awaits, therefore tokio's. It covers this process only.
+    pub(crate) whole_writes: Mutex<()>,
+}
+
+/// As handlers get it.
+pub(crate) type Shared = Arc<Inner>;
+
+impl Inner {
+    pub(crate) fn new(state: AdminState) -> Shared {
+        Arc::new(Self {
+            requests: Semaphore::new(state.config.requests_max),
+            whole_writes: Mutex::new(()),
+            state,
+        })
+    }
+}

@@ -1,0 +1,16 @@
+//! The admin API as its callers see it. Method: the router driven in-process over in-memory test doubles of the ports (`support`); the
+//! listener over loopback sockets. A failure means that a documented answer, limit or shape has changed.
+
+mod apps;
+mod groups;
+mod hostile;
+mod members;
+mod messages;
+mod openapi;
+mod operation;
+mod server;
+mod sessions;
+mod shapes;
+mod support;
+mod timelines;
+mod tokens;

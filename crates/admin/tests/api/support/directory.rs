@@ -1,0 +1,115 @@
+//! Test doubles of directory, gateways and messages.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use halley_core::command::{ReplyTo, SendOutcome};
+use halley_core::device::{Device, DeviceClass, DeviceKey};
+use halley_core::ids::{AppId, BucketId, ConnId, MsgId, NodeId, UserId};
+use halley_core::ports::PortError;
+use halley_core::ports::business::{BusinessSend, Messages};
+use halley_core::ports::directory::Directory;
+use halley_core::ports::gateways::Gateways;
+use halley_core::reply::Reply;
+use halley_core::session::{ConnAddr, KickReason, SessionInfo, Transport};
+
+use super::world::{NOW_MS, World};
+
+impl World {
+    /// A session of this user, with a phone.
+    pub(crate) fn add_session(&self, user: UserId, conn: u64) -> ConnAddr {
+        let addr = ConnAddr {
+            node: NodeId(0),
+            bucket: BucketId(1),
+            conn: ConnId(conn),
+        };
+        let device = Device {
+            key: DeviceKey::new("u-1", DeviceClass::Phone, "phone of one"),
+            class: DeviceClass::Phone,
+            platform: 1,
+            name: "phone of one".into(),
+        };
+        self.contents.lock().sessions.push(SessionInfo {
+            addr,
+            app: AppId(1),
+            user,
+            user_name: user.to_string().into(),
+            device: (conn % 2 == 1).then(|| Arc::new(device)),
+            transport: Transport::TxchatTcp,
+            remote: SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000)),
+            since_ms: NOW_MS,
+        });
+        addr
+    }
+}
+
+impl Directory for World {
+    fn register(&self, session: SessionInfo) -> Reply<Result<(), PortError>> {
+        self.answer(|contents| {
+            contents.sessions.push(session);
+            Ok(())
+        })
+    }
+
+    fn unregister(&self, _app: AppId, _user: UserId, addr: ConnAddr) -> Reply<Result<(), PortError>> {
+        self.answer(|contents| {
+            contents.sessions.retain(|session| session.addr != addr);
+            Ok(())
+        })
+    }
+
+    fn sessions(&self, app: AppId, user: UserId) -> Reply<Result<Vec<SessionInfo>, PortError>> {
+        self.answer(|contents| {
+            let sessions = contents.sessions.iter();
+            let own = sessions.filter(|session| session.app == app && session.user == user);
+            Ok(own.cloned().collect())
+        })
+    }
+
+    fn session(
+        &self,
+        app: AppId,
+        user: UserId,
+        conn: ConnId,
+    ) -> Reply<Result<Option<SessionInfo>, PortError>> {
+        self.answer(|contents| {
+            let mut sessions = contents.sessions.iter();
+            let found = sessions
+                .find(|session| session.app == app && session.user == user && session.addr.conn == conn);
+            Ok(found.cloned())
+        })
+    }
+
+    fn count(&self) -> usize {
+        self.contents.lock().sessions.len()
+    }
+}
+
+impl Gateways for World {
+    fn reply(&self, _to: ReplyTo, _outcome: SendOutcome) -> bool {
+        false
+    }
+
+    fn kick(&self, addr: ConnAddr, reason: KickReason) -> bool {
+        let mut contents = self.contents.lock();
+        if contents.kicks_refused {
+            return false;
+        }
+        contents.kicks.push((addr, reason));
+        contents.sessions.retain(|session| session.addr != addr);
+        true
+    }
+}
+
+impl Messages for World {
+    fn send(&self, send: BusinessSend) -> Reply<Result<SendOutcome, PortError>> {
+        self.answer(|contents| {
+            contents.sends.push(send);
+            let accepted = SendOutcome::Accepted {
+                id: MsgId(7_000_000_000_000_000_001),
+                time_ms: NOW_MS,
+            };
+            Ok(contents.outcome.unwrap_or(accepted))
+        })
+    }
+}
