@@ -8,46 +8,37 @@ use halley_core::key::SyncKey;
 use halley_core::metrics::Metrics;
 use halley_core::ports::feed::{Feed, FeedEvent, FeedReader};
 use halley_core::tail::Tail;
-use halley_core::ticket::DurableMark;
+use halley_core::ticket::Durability;
 use halley_core::timeline::TimelineId;
 
 /// [`Feed`] over the tail of the local log. A reader that falls behind what the tail keeps is told so; nothing is
 /// queued for it.
 pub struct TailFeed {
     tail: Arc<Tail>,
-    mark: Arc<DurableMark>,
+    journal: Arc<dyn Durability>,
     metrics: Arc<Metrics>,
 }
 
 impl TailFeed {
-    /// A feed of this tail, which moves when the mark does.
+    /// A feed of this tail, which grows as this journal becomes durable.
     #[must_use]
-    pub fn new(tail: Arc<Tail>, mark: Arc<DurableMark>, metrics: Arc<Metrics>) -> Self {
-        Self { tail, mark, metrics }
+    pub fn new(tail: Arc<Tail>, journal: Arc<dyn Durability>, metrics: Arc<Metrics>) -> Self {
+        Self { tail, journal, metrics }
     }
 }
 
 impl Feed for TailFeed {
     fn subscribe(&self) -> Box<dyn FeedReader> {
         let (seq, key) = self.tail.last();
-        let (tail, mark, metrics) = (
-            Arc::clone(&self.tail),
-            Arc::clone(&self.mark),
-            Arc::clone(&self.metrics),
-        );
-        Box::new(TailReader {
-            tail,
-            mark,
-            metrics,
-            seq,
-            key,
-        })
+        let (tail, journal, metrics) =
+            (Arc::clone(&self.tail), Arc::clone(&self.journal), Arc::clone(&self.metrics));
+        Box::new(TailReader { tail, journal, metrics, seq, key })
     }
 }
 
 struct TailReader {
     tail: Arc<Tail>,
-    mark: Arc<DurableMark>,
+    journal: Arc<dyn Durability>,
     metrics: Arc<Metrics>,
     /// The record given last.
     seq: LogSeq,
@@ -79,8 +70,8 @@ impl FeedReader for TailReader {
                     records.into_iter().map(|record| record.entry).collect(),
                 ));
             }
-            match self.mark.poll_reached(LogSeq(self.seq.0 + 1), context) {
-                Poll::Ready(Ok(())) => {}
+            match self.journal.poll_durable(self.seq.0 + 1, context) {
+                Poll::Ready(Ok(_)) => {}
                 // The process is about to end; there will be nothing more to give.
                 Poll::Ready(Err(_)) | Poll::Pending => return Poll::Pending,
             }
@@ -93,9 +84,18 @@ mod tests {
     use std::task::Waker;
 
     use halley_core::tail::{TailLimits, tail_record};
+    use halley_core::ticket::{DurableMark, JournalLost};
 
     use super::*;
     use crate::fresh::tests::{key, record};
+
+    struct Marked(DurableMark);
+
+    impl Durability for Marked {
+        fn poll_durable(&self, place: u64, context: &mut Context<'_>) -> Poll<Result<SyncKey, JournalLost>> {
+            self.0.poll_reached(LogSeq(place), context).map(|reached| reached.map(|()| key(place)))
+        }
+    }
 
     fn next(reader: &mut dyn FeedReader) -> Option<Vec<i64>> {
         match reader.poll_next(2, &mut Context::from_waker(Waker::noop())) {
@@ -109,32 +109,25 @@ mod tests {
 
     #[test]
     fn a_reader_is_given_everything_in_order_or_told_that_the_feed_broke() {
-        let limits = TailLimits {
-            keep_bytes: 0,
-            bytes_max: 1 << 20,
-        };
+        let limits = TailLimits { keep_bytes: 0, bytes_max: 1 << 20 };
         let tail = Arc::new(Tail::new(limits, LogSeq(0), SyncKey::START));
-        let mark = Arc::new(DurableMark::new(LogSeq(0)));
-        let feed = TailFeed::new(Arc::clone(&tail), Arc::clone(&mark), Metrics::new().0);
+        let journal = Arc::new(Marked(DurableMark::new(LogSeq(0))));
+        let feed = TailFeed::new(Arc::clone(&tail), Arc::clone(&journal) as _, Metrics::new().0);
         let mut reader = feed.subscribe();
         assert_eq!(next(&mut *reader), Some(vec![]));
         for place in 1..=3 {
             tail.publish([tail_record(LogSeq(place), 0, key(place), record(&[7]))]);
-            mark.advance(LogSeq(place));
+            journal.0.advance(LogSeq(place));
         }
         assert_eq!(next(&mut *reader), Some(vec![1, 2]));
         assert_eq!(next(&mut *reader), Some(vec![3]));
         assert_eq!(next(&mut *reader), Some(vec![]));
         for place in 4..=5 {
             tail.publish([tail_record(LogSeq(place), 0, key(place), record(&[7]))]);
-            mark.advance(LogSeq(place));
+            journal.0.advance(LogSeq(place));
         }
         tail.release(LogSeq(4));
-        assert_eq!(
-            next(&mut *reader),
-            None,
-            "4 was dropped before this reader had it"
-        );
+        assert_eq!(next(&mut *reader), None, "4 was dropped before this reader had it");
         assert_eq!(reader.position(), key(5));
         assert_eq!(next(&mut *reader), Some(vec![]));
     }

@@ -37,11 +37,7 @@ impl FreshTimelines {
             entries.extend(page.entries);
             if page.more || entries.len() >= range.entries_max {
                 let complete_to = entries.last().map_or(page.complete_to, |last| last.key);
-                return Ok(Page {
-                    entries,
-                    complete_to,
-                    more: true,
-                });
+                return Ok(Page { entries, complete_to, more: true });
             }
             // The index is complete up to its watermark, and the tail's floor is at or below that, unless the floor
             // has moved since; then the index has more by now.
@@ -53,9 +49,7 @@ impl FreshTimelines {
 
     /// What the tail alone can answer: ranges that begin at or above its floor.
     fn tail_after(&self, range: TimelineRange) -> Option<Page> {
-        let page = self
-            .tail
-            .timeline_after(range.timeline, range.from, range.entries_max);
+        let page = self.tail.timeline_after(range.timeline, range.from, range.entries_max);
         if range.from < page.floor {
             return None;
         }
@@ -64,25 +58,15 @@ impl FreshTimelines {
         if let Some(kept) = cut(&mut entries, range.bytes_max) {
             complete_to = kept;
         }
-        Some(Page {
-            entries,
-            complete_to,
-            more: complete_to < self.tail.last().1,
-        })
+        Some(Page { entries, complete_to, more: complete_to < self.tail.last().1 })
     }
 
     async fn read_before(self, range: TimelineRange) -> Result<Page, PortError> {
-        let above = self
-            .tail
-            .timeline_before(range.timeline, range.from, range.entries_max);
+        let above = self.tail.timeline_before(range.timeline, range.from, range.entries_max);
         let mut entries = above.entries;
         if cut(&mut entries, range.bytes_max).is_some() || entries.len() >= range.entries_max {
             let complete_to = entries.last().map_or(SyncKey::START, |last| last.key);
-            return Ok(Page {
-                entries,
-                complete_to,
-                more: true,
-            });
+            return Ok(Page { entries, complete_to, more: true });
         }
         let below = TimelineRange {
             from: range.from.min(above.floor.next()),
@@ -190,14 +174,11 @@ pub(crate) mod tests {
         fn read(self: Arc<Self>, range: TimelineRange) -> Reply<Result<Page, PortError>> {
             let watermark = self.watermark().key;
             let rows = self.0.lock().expect("not poisoned");
-            let of_it = rows
-                .iter()
-                .filter(|row| row.entry.record.timelines().any(|it| it == range.timeline));
+            let of_it = rows.iter().filter(|row| row.entry.record.timelines().any(|it| it == range.timeline));
             let mut found: Vec<Entry> = match range.direction {
-                Direction::After => of_it
-                    .filter(|row| row.entry.key > range.from)
-                    .map(|row| row.entry.clone())
-                    .collect(),
+                Direction::After => {
+                    of_it.filter(|row| row.entry.key > range.from).map(|row| row.entry.clone()).collect()
+                }
                 Direction::Before => of_it
                     .rev()
                     .filter(|row| row.entry.key < range.from)
@@ -206,21 +187,9 @@ pub(crate) mod tests {
             };
             let more = found.len() > range.entries_max;
             found.truncate(range.entries_max);
-            let end = if range.direction == Direction::After {
-                watermark
-            } else {
-                SyncKey::START
-            };
-            let complete_to = if more {
-                found.last().map_or(end, |last| last.key)
-            } else {
-                end
-            };
-            Reply::Ready(Ok(Page {
-                entries: found,
-                complete_to,
-                more,
-            }))
+            let end = if range.direction == Direction::After { watermark } else { SyncKey::START };
+            let complete_to = if more { found.last().map_or(end, |last| last.key) } else { end };
+            Reply::Ready(Ok(Page { entries: found, complete_to, more }))
         }
 
         fn find_dedup(&self, _key: &DedupKey) -> Reply<Result<Option<Known>, PortError>> {
@@ -234,13 +203,7 @@ pub(crate) mod tests {
 
     fn page(timelines: &FreshTimelines, direction: Direction, from: SyncKey, entries_max: usize) -> Page {
         let timeline = TimelineId::Inbox(AppId(1), UserId(7));
-        let range = TimelineRange {
-            timeline,
-            from,
-            direction,
-            entries_max,
-            bytes_max: 1 << 20,
-        };
+        let range = TimelineRange { timeline, from, direction, entries_max, bytes_max: 1 << 20 };
         let mut reply = timelines.read(range);
         match std::pin::Pin::new(&mut reply).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(page) => page.expect("readable"),
@@ -267,10 +230,7 @@ pub(crate) mod tests {
         for indexed in 0..=30u64 {
             for keep_bytes in [0, 2_000, 1 << 20] {
                 let tail = Arc::new(Tail::new(
-                    TailLimits {
-                        keep_bytes,
-                        bytes_max: 1 << 20,
-                    },
+                    TailLimits { keep_bytes, bytes_max: 1 << 20 },
                     LogSeq(0),
                     key(1).min(SyncKey::START),
                 ));
@@ -294,12 +254,8 @@ pub(crate) mod tests {
                             up,
                             "{indexed} {keep_bytes} {limit} {from}"
                         );
-                        let down: Vec<i64> = of_seven
-                            .iter()
-                            .copied()
-                            .rev()
-                            .filter(|place| *place < from)
-                            .collect();
+                        let down: Vec<i64> =
+                            of_seven.iter().copied().rev().filter(|place| *place < from).collect();
                         assert_eq!(
                             walk(&timelines, Direction::Before, from_key, limit),
                             down,
@@ -307,10 +263,7 @@ pub(crate) mod tests {
                         );
                     }
                 }
-                assert_eq!(
-                    page(&timelines, Direction::After, SyncKey::START, 100).complete_to,
-                    key(30)
-                );
+                assert_eq!(page(&timelines, Direction::After, SyncKey::START, 100).complete_to, key(30));
             }
         }
     }
@@ -330,12 +283,7 @@ pub(crate) mod tests {
             entries_max: 10,
             bytes_max: 1,
         };
-        let Reply::Ready(Ok(page)) = timelines.read(range) else {
-            panic!("the tail answers at once")
-        };
-        assert_eq!(
-            (page.entries.len(), page.complete_to, page.more),
-            (1, key(1), true)
-        );
+        let Reply::Ready(Ok(page)) = timelines.read(range) else { panic!("the tail answers at once") };
+        assert_eq!((page.entries.len(), page.complete_to, page.more), (1, key(1), true));
     }
 }

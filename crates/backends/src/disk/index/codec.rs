@@ -1,0 +1,126 @@
+//! The binary form of rows. Keys are big-endian, so that they sort as their numbers do.
+//!
+//! ```text
+//! timelines keyspace
+//!   'f'                                     -> format version u32
+//!   'b' from.seq u64                        -> to.seq u64, to.key i64, to.position u64, newest message id i64
+//!   'i' app u32, user i64, key i64          -> position u64
+//!   'g' app u32, group i64, key i64         -> position u64
+//! dedup keyspace
+//!   'b' as above
+//!   'd' app u32, user i64, hash u128        -> message id i64, time_ms u64, key i64
+//! ```
+
+use halley_core::ids::{LogSeq, MsgId};
+use halley_core::key::SyncKey;
+use halley_core::ports::dedup::{DedupKey, Known};
+use halley_core::ports::index::Watermark;
+use halley_core::timeline::TimelineId;
+
+use super::{IndexError, Reach};
+
+pub(super) const FORMAT_KEY: [u8; 1] = *b"f";
+pub(super) const FORMAT_VERSION: u32 = 1;
+pub(super) const BATCH_PREFIX: [u8; 1] = *b"b";
+
+pub(super) type RowKey = [u8; 21];
+pub(super) type DedupRowKey = [u8; 29];
+
+pub(super) fn row_key(timeline: TimelineId, key: SyncKey) -> RowKey {
+    let (tag, app, id) = match timeline {
+        TimelineId::Inbox(app, user) => (b'i', app, user.0),
+        TimelineId::Feed(app, group) => (b'g', app, group.0),
+    };
+    let mut bytes = [0; 21];
+    bytes[0] = tag;
+    bytes[1..5].copy_from_slice(&app.0.to_be_bytes());
+    bytes[5..13].copy_from_slice(&id.to_be_bytes());
+    bytes[13..].copy_from_slice(&key.raw().to_be_bytes());
+    bytes
+}
+
+/// The sync key in a row's key.
+pub(super) fn key_of_row(bytes: &[u8]) -> Result<SyncKey, IndexError> {
+    let raw = bytes.get(13..21).and_then(|raw| raw.try_into().ok());
+    let raw = raw.map(i64::from_be_bytes).filter(|_| bytes.len() == 21);
+    raw.and_then(SyncKey::from_raw).ok_or(IndexError::Malformed)
+}
+
+pub(super) fn position_of_row(bytes: &[u8]) -> Result<u64, IndexError> {
+    bytes.try_into().map(u64::from_be_bytes).map_err(|_| IndexError::Malformed)
+}
+
+pub(super) fn batch_key(from: LogSeq) -> [u8; 9] {
+    let mut bytes = [0; 9];
+    bytes[0] = BATCH_PREFIX[0];
+    bytes[1..].copy_from_slice(&from.0.to_be_bytes());
+    bytes
+}
+
+pub(super) fn batch_from(bytes: &[u8]) -> Result<LogSeq, IndexError> {
+    let from = bytes.get(1..).and_then(|from| from.try_into().ok());
+    from.map(|from| LogSeq(u64::from_be_bytes(from))).ok_or(IndexError::Malformed)
+}
+
+pub(super) fn reach(reach: &Reach) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    let watermark = &reach.watermark;
+    bytes[..8].copy_from_slice(&watermark.seq.0.to_be_bytes());
+    bytes[8..16].copy_from_slice(&watermark.key.raw().to_be_bytes());
+    bytes[16..24].copy_from_slice(&watermark.position.to_be_bytes());
+    bytes[24..].copy_from_slice(&reach.newest_id.0.to_be_bytes());
+    bytes
+}
+
+pub(super) fn reach_of(bytes: &[u8]) -> Result<Reach, IndexError> {
+    let [seq, key, position, newest_id] = words(bytes)?;
+    Ok(Reach {
+        watermark: Watermark {
+            seq: LogSeq(seq),
+            key: sync_key(key)?,
+            position,
+        },
+        newest_id: MsgId(newest_id.cast_signed()),
+    })
+}
+
+pub(super) fn dedup_key(key: &DedupKey) -> DedupRowKey {
+    let mut bytes = [0; 29];
+    bytes[0] = b'd';
+    bytes[1..5].copy_from_slice(&key.app.0.to_be_bytes());
+    bytes[5..13].copy_from_slice(&key.user.0.to_be_bytes());
+    bytes[13..].copy_from_slice(&key.hash.to_be_bytes());
+    bytes
+}
+
+pub(super) fn known(known: &Known) -> [u8; 24] {
+    let mut bytes = [0; 24];
+    bytes[..8].copy_from_slice(&known.id.0.to_be_bytes());
+    bytes[8..16].copy_from_slice(&known.time_ms.to_be_bytes());
+    bytes[16..].copy_from_slice(&known.key.raw().to_be_bytes());
+    bytes
+}
+
+pub(super) fn known_of(bytes: &[u8]) -> Result<Known, IndexError> {
+    let [id, time_ms, key] = words(bytes)?;
+    Ok(Known {
+        id: MsgId(id.cast_signed()),
+        time_ms,
+        key: sync_key(key)?,
+    })
+}
+
+fn sync_key(raw: u64) -> Result<SyncKey, IndexError> {
+    SyncKey::from_raw(raw.cast_signed()).ok_or(IndexError::Malformed)
+}
+
+fn words<const COUNT: usize>(bytes: &[u8]) -> Result<[u64; COUNT], IndexError> {
+    if bytes.len() != COUNT * 8 {
+        return Err(IndexError::Malformed);
+    }
+    let mut words = [0; COUNT];
+    for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+        *word = chunk.try_into().map(u64::from_be_bytes).map_err(|_| IndexError::Malformed)?;
+    }
+    Ok(words)
+}

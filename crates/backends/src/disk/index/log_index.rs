@@ -1,0 +1,196 @@
+//! The index over any kind of rows: the same reading code for memory and disk.
+
+use std::sync::Arc;
+
+use futures::channel::oneshot;
+use halley_core::ids::MsgId;
+use halley_core::key::SyncKey;
+use halley_core::ports::PortError;
+use halley_core::ports::dedup::{DedupKey, Known};
+use halley_core::ports::index::{TimelineIndex, Watermark};
+use halley_core::ports::timelines::{Direction, Page, TimelineRange};
+use halley_core::reply::Reply;
+use halley_core::tail::TailRecord;
+use halley_core::timeline::TimelineId;
+use parking_lot::Mutex;
+
+use super::bodies::Bodies;
+use super::pool::PoolHandle;
+use super::{IndexError, Reach, Row};
+
+/// Where rows are kept.
+pub trait Rows: Send + Sync + 'static {
+    /// Adds a batch, as a whole or not at all, and remembers that it leads from `from` to `to`.
+    ///
+    /// # Errors
+    /// When nothing of it was added.
+    fn write(&self, batch: &[TailRecord], from: &Reach, to: &Reach) -> Result<(), IndexError>;
+
+    /// Up to `max` rows of a timeline with keys in `low..high`, both exclusive, in the direction.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn scan(
+        &self,
+        timeline: TimelineId,
+        low: SyncKey,
+        high: SyncKey,
+        direction: Direction,
+        max: usize,
+    ) -> Result<Vec<Row>, IndexError>;
+
+    /// The newest message with this dedup key.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn find_dedup(&self, key: &DedupKey) -> Result<Option<Known>, IndexError>;
+
+    /// Something read from it was not what it should be: do not trust it at the next start.
+    fn suspect(&self) {}
+}
+
+/// Where reads that may wait for the disk happen.
+pub enum Reads {
+    /// In the calling thread: memory, simulations.
+    Inline,
+    /// On the threads of a pool.
+    Pool(PoolHandle),
+}
+
+/// See the module.
+pub struct LogIndex<R> {
+    rows: R,
+    bodies: Bodies,
+    reads: Reads,
+    reach: Mutex<Reach>,
+}
+
+/// Rows are scanned for at most so many entries at once, whatever was asked.
+const SCAN_MAX: usize = 1_024;
+
+impl<R: Rows> LogIndex<R> {
+    /// Rows that reach so far, bodies of this log.
+    #[must_use]
+    pub fn new(rows: R, reach: Reach, bodies: Bodies, reads: Reads) -> Self {
+        Self {
+            rows,
+            bodies,
+            reads,
+            reach: Mutex::new(reach),
+        }
+    }
+
+    /// How far it goes.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        *self.reach.lock()
+    }
+
+    /// The rows.
+    #[must_use]
+    pub fn rows(&self) -> &R {
+        &self.rows
+    }
+
+    fn read_now(&self, range: &TimelineRange) -> Result<Page, PortError> {
+        let watermark = self.reach().watermark.key;
+        let top = watermark.next();
+        let (low, high) = match range.direction {
+            Direction::After => (range.from, top),
+            Direction::Before => (SyncKey::START, range.from.min(top)),
+        };
+        let entries_max = range.entries_max.clamp(1, SCAN_MAX);
+        let rows = self.rows.scan(range.timeline, low, high, range.direction, entries_max + 1);
+        let rows = rows.inspect_err(|_| self.rows.suspect())?;
+        let mut more = rows.len() > entries_max;
+        let mut entries = Vec::with_capacity(rows.len().min(entries_max));
+        let mut bytes = 0;
+        for row in rows.iter().take(entries_max) {
+            let entry = self.bodies.read(row.key, row.position)?;
+            bytes += entry.record.weight_bytes();
+            if bytes > range.bytes_max && !entries.is_empty() {
+                more = true;
+                break;
+            }
+            entries.push(entry);
+        }
+        let last = entries.last().map(|last| last.key);
+        let complete_to = match (range.direction, last) {
+            (_, Some(last)) if more => last,
+            (Direction::After, _) => watermark,
+            (Direction::Before, _) => SyncKey::START,
+        };
+        Ok(Page {
+            entries,
+            complete_to,
+            more,
+        })
+    }
+}
+
+impl<R: Rows> TimelineIndex for LogIndex<R> {
+    fn watermark(&self) -> Watermark {
+        self.reach().watermark
+    }
+
+    fn apply(&self, batch: &[TailRecord]) -> Result<Watermark, PortError> {
+        let from = self.reach();
+        let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
+            return Ok(from.watermark);
+        };
+        if first.seq.0 != from.watermark.seq.0 + 1 {
+            return Err(IndexError::Gap {
+                found: first.seq.0,
+                watermark: from.watermark.seq.0,
+            }
+            .into());
+        }
+        let ids = batch.iter().map(|record| record.entry.record.message.id);
+        let to = Reach {
+            watermark: Watermark {
+                seq: last.seq,
+                key: last.entry.key,
+                position: last.position,
+            },
+            newest_id: ids.fold(from.newest_id, MsgId::max),
+        };
+        self.rows.write(batch, &from, &to)?;
+        *self.reach.lock() = to;
+        Ok(to.watermark)
+    }
+
+    fn read(self: Arc<Self>, range: TimelineRange) -> Reply<Result<Page, PortError>> {
+        let Reads::Pool(pool) = &self.reads else {
+            return Reply::Ready(self.read_now(&range));
+        };
+        let (answer, answered) = oneshot::channel();
+        let index = Arc::clone(&self);
+        let job = Box::new(move || {
+            // Nobody waits any more when this fails.
+            let _ = answer.send(index.read_now(&range));
+        });
+        if !pool.submit(job) {
+            return Reply::Ready(Err(busy()));
+        }
+        Reply::later(async move { answered.await.unwrap_or_else(|_| Err(busy())) })
+    }
+
+    fn find_dedup(&self, key: &DedupKey) -> Reply<Result<Option<Known>, PortError>> {
+        let found = self.rows.find_dedup(key).inspect_err(|_| self.rows.suspect());
+        Reply::Ready(found.map_err(PortError::from))
+    }
+
+    fn newest(&self, timeline: TimelineId) -> Result<SyncKey, PortError> {
+        let top = self.reach().watermark.key.next();
+        let rows = self.rows.scan(timeline, SyncKey::START, top, Direction::Before, 1);
+        let rows = rows.inspect_err(|_| self.rows.suspect())?;
+        Ok(rows.first().map_or(SyncKey::START, |row| row.key))
+    }
+}
+
+fn busy() -> PortError {
+    PortError::Unavailable {
+        what: "index",
+        why: "too many reads are waiting, or the index is closing".into(),
+    }
+}

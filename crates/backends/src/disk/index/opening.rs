@@ -1,0 +1,163 @@
+//! Opening the index so that whatever is in its directory, the server starts: what cannot be trusted is removed.
+//!
+//! Two empty files beside the directory say what happened to earlier runs: `index.opening` exists while the engine
+//! opens, so that a run that died of it does not try the same again; `index.suspect` is made when the engine failed
+//! or gave something malformed while it ran.
+
+use std::fs;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::fjall::FjallRows;
+use super::{IndexError, Reach};
+
+/// The index could not be opened, nor made anew.
+#[derive(Debug, Error)]
+pub enum IndexOpenError {
+    /// The operating system refused. The operator acts.
+    #[error("{doing} the index at {}", path.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// The engine failed on an empty directory.
+    #[error("create the index at {}", path.display())]
+    Engine {
+        /// Where.
+        path: PathBuf,
+        /// What it said.
+        source: IndexError,
+    },
+}
+
+/// Says beside the index that it is not to be trusted at the next start.
+#[derive(Clone, Debug)]
+pub(super) struct Marker {
+    suspect: PathBuf,
+}
+
+impl Marker {
+    pub(super) fn suspect(&self) {
+        if let Err(error) = fs::File::create(&self.suspect) {
+            tracing::error!(%error, path = %self.suspect.display(), "the index is suspect and cannot be marked so");
+        }
+    }
+}
+
+/// What was opened.
+pub struct Opened {
+    /// The rows.
+    pub rows: FjallRows,
+    /// How far they go.
+    pub reach: Reach,
+    /// Why an index that was there was thrown away; it must be rebuilt from the log.
+    pub discarded: Option<&'static str>,
+}
+
+/// Where the index is.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    path: PathBuf,
+    opening: PathBuf,
+    suspect: PathBuf,
+}
+
+impl Opening {
+    /// In this directory, which need not exist.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            opening: path.with_extension("opening"),
+            suspect: path.with_extension("suspect"),
+        }
+    }
+
+    /// Opens the index, or an empty one in the place of one that cannot be used.
+    ///
+    /// # Errors
+    /// When even an empty one cannot be made.
+    pub fn open(&self) -> Result<Opened, IndexOpenError> {
+        let mut discarded = None;
+        if self.opening.exists() {
+            discarded = Some("the last start died while it was opened");
+        } else if self.suspect.exists() {
+            discarded = Some("it failed in the last run");
+        }
+        if let Some(reason) = discarded {
+            self.discard(reason)?;
+        }
+        match self.try_open() {
+            Ok(Some((rows, reach))) => {
+                return Ok(Opened {
+                    rows,
+                    reach,
+                    discarded,
+                });
+            }
+            Ok(None) => discarded = Some("its rows do not join up, or it has another format"),
+            Err(error) => {
+                tracing::warn!(error = crate::disk::chain(&error), "the index does not open");
+                discarded = Some("it does not open");
+            }
+        }
+        self.discard(discarded.unwrap_or_default())?;
+        match self.try_open() {
+            Ok(Some((rows, reach))) => Ok(Opened {
+                rows,
+                reach,
+                discarded,
+            }),
+            Ok(None) => Err(self.engine(IndexError::Malformed)),
+            Err(source) => Err(self.engine(source)),
+        }
+    }
+
+    /// Throws the index away. It must not be open.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub fn discard(&self, reason: &str) -> Result<(), IndexOpenError> {
+        if self.path.exists() {
+            tracing::warn!(reason, path = %self.path.display(), "the index is thrown away and rebuilt from the journal");
+            fs::remove_dir_all(&self.path).map_err(self.io("remove"))?;
+        }
+        for marker in [&self.opening, &self.suspect] {
+            match fs::remove_file(marker) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.io("unmark")(error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn try_open(&self) -> Result<Option<(FjallRows, Reach)>, IndexError> {
+        // Without these marks a start is only less careful.
+        let _ = fs::File::create(&self.opening);
+        let marker = Marker {
+            suspect: self.suspect.clone(),
+        };
+        let opened = catch_unwind(AssertUnwindSafe(|| FjallRows::open(&self.path, marker)));
+        let _ = fs::remove_file(&self.opening);
+        opened.unwrap_or(Err(IndexError::Malformed))
+    }
+
+    fn io(&self, doing: &'static str) -> impl FnOnce(io::Error) -> IndexOpenError {
+        let path = self.path.clone();
+        move |source| IndexOpenError::Io { doing, path, source }
+    }
+
+    fn engine(&self, source: IndexError) -> IndexOpenError {
+        IndexOpenError::Engine {
+            path: self.path.clone(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The tables. Numbers of tables and columns are only added; the format version is in `meta`.
+
+use redb::{TableDefinition, WriteTransaction};
+
+/// Written by this build.
+pub(super) const FORMAT_VERSION: u64 = 1;
+
+/// Counters and marks by name, see the `META_` constants.
+pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+pub(super) const META_FORMAT: &str = "format";
+pub(super) const META_EPOCH: &str = "epoch";
+/// Whether the last run may have lost acknowledged records when it did not end cleanly (`fsync` not `always`).
+pub(super) const META_WEAK_FSYNC: &str = "weak_fsync";
+/// Identity of the log this state belongs to.
+pub(super) const META_LOG_ID: &str = "log_id";
+pub(super) const META_APP_LAST: &str = "app_last";
+pub(super) const META_APPLIED_SEQ: &str = "applied_seq";
+pub(super) const META_APPLIED_KEY: &str = "applied_key";
+pub(super) const META_APPLIED_POSITION: &str = "applied_position";
+
+/// app -> name, settings (JSON).
+pub(super) const APPS: TableDefinition<'_, u32, (&str, &str)> = TableDefinition::new("apps");
+/// app -> the alias number given last.
+pub(super) const ALIAS_LAST: TableDefinition<'_, u32, i64> = TableDefinition::new("alias_last");
+/// (app, id) -> alias number.
+pub(super) const ALIASES: TableDefinition<'_, (u32, &str), i64> = TableDefinition::new("aliases");
+/// (app, alias number) -> id.
+pub(super) const ALIAS_NAMES: TableDefinition<'_, (u32, i64), &str> = TableDefinition::new("alias_names");
+/// (app, SHA-256 of the token) -> user, expires_ms.
+pub(super) const TOKENS: TableDefinition<'_, (u32, &[u8; 32]), (i64, u64)> = TableDefinition::new("tokens");
+/// (app, group) -> profile (JSON), created_ms.
+pub(super) const GROUPS: TableDefinition<'_, (u32, i64), (&str, u64)> = TableDefinition::new("groups");
+/// (app, group, user) -> role, muted_until_ms, joined (key).
+pub(super) const MEMBERS: TableDefinition<'_, (u32, i64, i64), (u8, u64, i64)> = TableDefinition::new("members");
+/// (app, user, group).
+pub(super) const USER_GROUPS: TableDefinition<'_, (u32, i64, i64), ()> = TableDefinition::new("user_groups");
+/// (app, user, device) -> class, position (key), updated_ms.
+pub(super) const CURSORS: TableDefinition<'_, (u32, i64, &str), (u8, i64, u64)> = TableDefinition::new("cursors");
+
+/// Makes sure that every table is there, so that readers need not ask.
+pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+    transaction.open_table(META)?;
+    transaction.open_table(APPS)?;
+    transaction.open_table(ALIAS_LAST)?;
+    transaction.open_table(ALIASES)?;
+    transaction.open_table(ALIAS_NAMES)?;
+    transaction.open_table(TOKENS)?;
+    transaction.open_table(GROUPS)?;
+    transaction.open_table(MEMBERS)?;
+    transaction.open_table(USER_GROUPS)?;
+    transaction.open_table(CURSORS)?;
+    Ok(())
+}

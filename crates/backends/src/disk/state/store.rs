@@ -1,0 +1,140 @@
+//! The database and what is kept of it in memory.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use halley_core::app::App;
+use halley_core::ids::{AppId, GroupId, UserId};
+use halley_core::group::Group;
+use parking_lot::{Mutex, RwLock};
+use redb::{Database, Durability, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction};
+
+use super::cache::Cache;
+use super::cursors::Dirty;
+use super::groups::GroupCache;
+use super::writer::Queue;
+use super::{StateOpenError, accounts, meta};
+
+/// How the state database works.
+#[derive(Clone, Copy, Debug)]
+pub struct StateOptions {
+    /// Bytes of pages kept in memory.
+    pub cache_bytes: usize,
+    /// Cursors, and the mark of applied group changes, are written this long after they changed, together.
+    pub flush_after: Duration,
+    /// Group members kept in memory, over all groups.
+    pub group_members_cached: usize,
+    /// User names and numbers kept in memory.
+    pub users_cached: usize,
+}
+
+impl Default for StateOptions {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 4 << 20,
+            flush_after: Duration::from_secs(4),
+            group_members_cached: 100_000,
+            users_cached: 20_000,
+        }
+    }
+}
+
+/// See [`super`]. Cheap to clone.
+#[derive(Clone)]
+pub struct RedbState {
+    inner: Arc<Inner>,
+}
+
+/// What the state's parts share.
+pub(super) struct Inner {
+    pub(super) database: Database,
+    pub(super) options: StateOptions,
+    pub(super) queue: Queue,
+    /// All of them: there are few.
+    pub(super) apps: RwLock<BTreeMap<AppId, Arc<App>>>,
+    /// Alias numbers by id.
+    pub(super) users: Mutex<Cache<(AppId, Arc<str>), UserId>>,
+    /// Ids by alias number.
+    pub(super) names: Mutex<Cache<(AppId, UserId), Arc<str>>>,
+    pub(super) groups: Mutex<GroupCache>,
+    pub(super) cursors: Mutex<Dirty>,
+}
+
+/// The key of a group.
+pub(super) type GroupKey = (AppId, GroupId);
+/// A group as it is cached; `None` is known not to exist.
+pub(super) type CachedGroup = Option<Arc<Group>>;
+
+impl RedbState {
+    /// Opens or creates the database file.
+    ///
+    /// # Errors
+    /// See [`StateOpenError`].
+    pub fn open(path: &Path, options: StateOptions) -> Result<Self, StateOpenError> {
+        let database = Database::builder().set_cache_size(options.cache_bytes).create(path)?;
+        Self::over(database, options)
+    }
+
+    /// Opens or creates the database over a backend, e.g. memory or a simulated disk.
+    ///
+    /// # Errors
+    /// See [`StateOpenError`].
+    pub fn open_backend(backend: impl StorageBackend, options: StateOptions) -> Result<Self, StateOpenError> {
+        let database = Database::builder()
+            .set_cache_size(options.cache_bytes)
+            .create_with_backend(backend)?;
+        Self::over(database, options)
+    }
+
+    fn over(database: Database, options: StateOptions) -> Result<Self, StateOpenError> {
+        meta::prepare(&database)?;
+        let apps = accounts::load_apps(&database).map_err(|error| StateOpenError::Prepare(error.into()))?;
+        let inner = Inner {
+            database,
+            options,
+            queue: Queue::default(),
+            apps: RwLock::new(apps),
+            users: Mutex::new(Cache::new(options.users_cached)),
+            names: Mutex::new(Cache::new(options.users_cached)),
+            groups: Mutex::new(GroupCache::new(options.group_members_cached)),
+            cursors: Mutex::new(Dirty::default()),
+        };
+        let state = Self { inner: Arc::new(inner) };
+        let applied = state.installation()?.applied;
+        state.inner.cursors.lock().set_applied(applied);
+        Ok(state)
+    }
+
+    pub(super) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+}
+
+impl Inner {
+    pub(super) fn read(&self) -> Result<ReadTransaction, redb::Error> {
+        Ok(self.database.begin_read()?)
+    }
+
+    /// One durable transaction.
+    pub(super) fn commit<T>(
+        &self,
+        work: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, redb::Error> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(Durability::Immediate).map_err(redb::Error::from)?;
+        // So that a start after a crash need not walk the whole file.
+        transaction.set_quick_repair(true);
+        let value = work(&transaction)?;
+        transaction.commit()?;
+        Ok(value)
+    }
+}
+
+impl fmt::Debug for RedbState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedbState").finish_non_exhaustive()
+    }
+}

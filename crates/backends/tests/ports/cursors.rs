@@ -1,0 +1,78 @@
+//! [`Cursors`]: read your writes; after a reopen they may lag, never lead.
+
+use halley_core::device::{DeviceClass, DeviceCursor, DeviceKey};
+use halley_core::ids::UserId;
+use halley_core::key::SyncKey;
+use halley_core::ports::cursors::Cursors;
+
+use crate::common::{APP, World};
+use crate::in_both_worlds;
+
+in_both_worlds! {
+    what_was_saved_is_seen_at_once,
+    a_clean_close_keeps_them,
+    the_further_position_stays,
+    devices_and_users_are_apart,
+}
+
+fn cursor(user: i64, device: &str, position: i64) -> DeviceCursor {
+    DeviceCursor {
+        app: APP,
+        user: UserId(user),
+        device: DeviceKey::new(device, DeviceClass::Phone, ""),
+        class: DeviceClass::Phone,
+        position: SyncKey::from_raw(position).expect("positive"),
+        updated_ms: position.unsigned_abs(),
+    }
+}
+
+fn load(world: &mut World, user: i64) -> Vec<DeviceCursor> {
+    let reply = world.parts().state.load(APP, UserId(user));
+    let mut cursors = world.wait(reply).expect("reads");
+    cursors.sort_by(|a, b| a.device.cmp(&b.device));
+    cursors
+}
+
+fn what_was_saved_is_seen_at_once(world: &mut World) {
+    assert_eq!(load(world, 1), []);
+    for position in 1..100 {
+        world.parts().state.save(cursor(1, "a", position));
+        if position % 10 == 0 {
+            world.parts().flush_state().expect("flushes");
+        }
+        assert_eq!(load(world, 1), [cursor(1, "a", position)]);
+    }
+}
+
+fn a_clean_close_keeps_them(world: &mut World) {
+    for user in 1..=50 {
+        world.parts().state.save(cursor(user, "a", user * 3));
+    }
+    world.reopen();
+    for user in 1..=50 {
+        assert_eq!(load(world, user), [cursor(user, "a", user * 3)]);
+    }
+}
+
+fn the_further_position_stays(world: &mut World) {
+    world.parts().state.save(cursor(1, "a", 50));
+    world.parts().state.save(cursor(1, "a", 20));
+    assert_eq!(load(world, 1), [cursor(1, "a", 50)]);
+    world.reopen();
+    world.parts().state.save(cursor(1, "a", 30));
+    assert_eq!(load(world, 1), [cursor(1, "a", 50)]);
+}
+
+fn devices_and_users_are_apart(world: &mut World) {
+    world.parts().state.save(cursor(1, "a", 1));
+    world.parts().state.save(cursor(1, "b", 2));
+    world.parts().state.save(cursor(2, "a", 3));
+    world.parts().state.save(cursor(i64::MAX, "a", 4));
+    for _ in 0..2 {
+        assert_eq!(load(world, 1), [cursor(1, "a", 1), cursor(1, "b", 2)]);
+        assert_eq!(load(world, 2), [cursor(2, "a", 3)]);
+        assert_eq!(load(world, i64::MAX), [cursor(i64::MAX, "a", 4)]);
+        assert_eq!(load(world, 3), []);
+        world.reopen();
+    }
+}

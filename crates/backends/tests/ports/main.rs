@@ -1,0 +1,12 @@
+//! One conformance suite per port, run against every implementation.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod accounts;
+mod bus;
+mod cursors;
+mod directory;
+mod groups;
+mod index;
+mod journal;

@@ -1,0 +1,73 @@
+//! The end of a connection.
+
+use std::sync::atomic::Ordering;
+
+use halley_core::metrics::Metrics;
+
+use super::conn::{CloseReason, Conn, Phase};
+use super::core::Bucket;
+
+impl<S> Bucket<S> {
+    /// Closes a connection at once. Its session ends, its cursor stays.
+    pub(crate) fn close(&mut self, slot: u32, reason: CloseReason) {
+        if let Some(conn) = self.take(slot) {
+            self.forget(conn, reason);
+        }
+    }
+
+    /// Closes a connection as soon as what waits for it is written; it is not read any more.
+    pub(crate) fn finish(&mut self, slot: u32, reason: CloseReason) {
+        if let Some(conn) = self.conns.get_mut(slot) {
+            conn.closing.get_or_insert(reason);
+            self.mark_dirty(slot);
+        }
+    }
+
+    /// Takes a connection out of the bucket's tables, its session's following included.
+    pub(crate) fn take(&mut self, slot: u32) -> Option<Conn<S>> {
+        let conn = self.conns.remove(slot)?;
+        self.wheel.disarm(slot);
+        if let Phase::Open(session) = &conn.phase {
+            let timeline = session.timeline();
+            if self.followers.remove(timeline, slot) {
+                self.feed.detach(timeline);
+            }
+        }
+        Some(conn)
+    }
+
+    /// Ends a connection that is in no table any more.
+    pub(crate) fn forget(&mut self, conn: Conn<S>, reason: CloseReason) {
+        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        self.metrics().connections.dec();
+        count(self.metrics(), reason);
+        tracing::debug!(remote = %conn.remote, ?reason, "connection closed");
+        if let Phase::Open(session) = &conn.phase {
+            self.metrics().sessions.dec();
+            let cursor = session.cursor(self.now.wall_ms);
+            self.ports.logic.offline(&session.info, cursor);
+        }
+        self.buffers.give(conn.output);
+        self.buffers.give(conn.input);
+    }
+}
+
+fn count(metrics: &Metrics, reason: CloseReason) {
+    let closes = &metrics.closes;
+    let counter = match reason {
+        CloseReason::HandshakeTimeout => &closes.handshake_timeout,
+        CloseReason::IdleTimeout => &closes.idle_timeout,
+        CloseReason::Malformed => &closes.malformed,
+        CloseReason::AuthRefused => &closes.auth_refused,
+        CloseReason::ResendExhausted => &closes.resend_exhausted,
+        CloseReason::WriteTimeout => &closes.write_timeout,
+        CloseReason::WriteOverflow => &closes.write_overflow,
+        CloseReason::ConnectionLimit => &closes.connection_limit,
+        CloseReason::Kicked => &closes.kicked,
+        CloseReason::Shutdown => &closes.shutdown,
+        CloseReason::SocketError => &closes.socket_error,
+        // Counted among the drops, or not the server's doing.
+        CloseReason::HandOver | CloseReason::Client => return,
+    };
+    counter.inc();
+}

@@ -1,0 +1,32 @@
+//! What other threads tell a bucket.
+
+use std::time::Instant;
+
+use halley_core::command::SendOutcome;
+use halley_core::ids::{ClientSeq, ConnId};
+use halley_core::session::KickReason;
+use tokio::sync::oneshot;
+
+use super::conn::Conn;
+use crate::gateway::DrainReport;
+
+/// See the module.
+pub(crate) enum Command<S> {
+    /// What became of a send.
+    Reply {
+        conn: ConnId,
+        client_seq: ClientSeq,
+        outcome: SendOutcome,
+        /// When it was decided.
+        at: Instant,
+    },
+    /// End a connection.
+    Kick { conn: ConnId, reason: KickReason },
+    /// A connection whose user belongs here, authenticated elsewhere.
+    Adopt(Box<Conn<S>>),
+    /// End service.
+    Drain {
+        deadline: Instant,
+        done: oneshot::Sender<DrainReport>,
+    },
+}

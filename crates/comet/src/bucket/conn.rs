@@ -1,0 +1,123 @@
+//! A connection: its socket, its bytes, and how far its login is.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use halley_core::command::{Connected, SendCommand};
+use halley_core::device::Device;
+use halley_core::session::Transport;
+
+use super::session::Session;
+use super::tick::Tick;
+use crate::edge::txchat::Framing;
+use halley_wire::txchat::Header;
+
+/// How far a connection is.
+pub(crate) enum Phase {
+    /// Waiting for Auth.
+    Handshake,
+    /// Logic decides; input waits.
+    Authenticating(Box<Login>),
+    /// Authenticated, on the way to its user's bucket; input waits. With the attempts made so far.
+    Moving(Box<Login>, Box<Connected>, u16),
+    /// A session.
+    Open(Box<Session>),
+}
+
+/// What the connection said of itself in its Auth frame.
+pub(crate) struct Login {
+    /// The Auth frame's header, echoed in the reply.
+    pub(crate) header: Header,
+    pub(crate) device: Option<Arc<Device>>,
+}
+
+/// Why a connection ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CloseReason {
+    HandshakeTimeout,
+    IdleTimeout,
+    Malformed,
+    AuthRefused,
+    ResendExhausted,
+    WriteTimeout,
+    WriteOverflow,
+    ConnectionLimit,
+    Kicked,
+    Shutdown,
+    SocketError,
+    /// Could not reach its user's bucket.
+    HandOver,
+    /// The client ended it.
+    Client,
+}
+
+/// See the module. Small on purpose: everything that is rare is boxed or freed.
+pub(crate) struct Conn<S> {
+    pub(crate) socket: S,
+    pub(crate) remote: SocketAddr,
+    pub(crate) transport: Transport,
+    pub(crate) framing: Framing,
+    pub(crate) phase: Phase,
+    /// Bytes that are not a whole frame yet, or that wait for the connection to be free again.
+    pub(crate) input: Vec<u8>,
+    /// Bytes that are not sent yet, from `output_at` on.
+    pub(crate) output: Vec<u8>,
+    pub(crate) output_at: usize,
+    /// Handshake or idle deadline.
+    pub(crate) deadline: Tick,
+    /// When the socket must have taken something; [`Tick::NEVER`] while nothing waits.
+    pub(crate) write_deadline: Tick,
+    /// A send that the bus had no room for; input waits.
+    pub(crate) held: Option<Box<SendCommand>>,
+    /// Closed as soon as the output is written.
+    pub(crate) closing: Option<CloseReason>,
+    pub(crate) flags: Flags,
+}
+
+/// What a connection must remember, a bit each.
+#[derive(Default)]
+pub(crate) struct Flags {
+    /// The socket may have bytes.
+    pub(crate) readable: bool,
+    /// The peer's end has been seen coming: read until it is there.
+    pub(crate) ended: bool,
+    /// It stands in the list of connections to read.
+    pub(crate) in_readable: bool,
+    /// It stands in the list of connections to flush.
+    pub(crate) dirty: bool,
+    /// The socket takes nothing until it is reported writable.
+    pub(crate) blocked: bool,
+}
+
+impl<S> Conn<S> {
+    pub(crate) fn session(&self) -> Option<&Session> {
+        match &self.phase {
+            Phase::Open(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn session_mut(&mut self) -> Option<&mut Session> {
+        match &mut self.phase {
+            Phase::Open(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    /// Whether its input may be decoded now.
+    pub(crate) fn takes_input(&self) -> bool {
+        let phase = matches!(self.phase, Phase::Handshake | Phase::Open(_));
+        phase && self.held.is_none() && self.closing.is_none()
+    }
+
+    /// Bytes that wait for the socket.
+    pub(crate) fn pending(&self) -> usize {
+        self.output.len() - self.output_at
+    }
+
+    /// When something must be looked at, at the latest.
+    pub(crate) fn next_due(&self) -> Tick {
+        let session = self.session().map_or(Tick::NEVER, Session::next_due);
+        self.deadline.min(self.write_deadline).min(session)
+    }
+}

@@ -1,0 +1,132 @@
+//! Bytes down: what a turn produced for a socket leaves in one write at its end. A buffer exists only while something
+//! is unsent.
+
+use halley_wire::txchat::Header;
+
+use super::conn::CloseReason;
+use super::core::Bucket;
+use super::io::Io;
+use super::tick::Tick;
+
+/// Buffers kept for the next turn, and the largest worth keeping.
+const KEPT: usize = 64;
+const KEPT_BYTES_MAX: usize = 16 << 10;
+
+/// A small pool of buffers.
+#[derive(Default)]
+pub(crate) struct Buffers(Vec<Vec<u8>>);
+
+impl Buffers {
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        self.0.pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give(&mut self, mut buffer: Vec<u8>) {
+        if self.0.len() < KEPT && (1..=KEPT_BYTES_MAX).contains(&buffer.capacity()) {
+            buffer.clear();
+            self.0.push(buffer);
+        }
+    }
+}
+
+impl<S> Bucket<S> {
+    /// Appends a frame to what the connection is sent at the end of the turn.
+    pub(crate) fn send_frame(&mut self, slot: u32, header: Header, body: &[u8]) {
+        self.mark_dirty(slot);
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        if conn.closing.is_some() {
+            return;
+        }
+        if conn.output.capacity() == 0 {
+            conn.output = self.buffers.take();
+        }
+        let written = conn.framing.write(header, body, &mut conn.output);
+        // Entries are checked when they are rendered, echoes came in a frame, the rest is small.
+        debug_assert!(written, "a body that has no frame");
+    }
+
+    /// Where the connection's bytes go, for what is no frame.
+    pub(crate) fn output(&mut self, slot: u32) -> &mut Vec<u8> {
+        self.mark_dirty(slot);
+        match self.conns.get_mut(slot) {
+            Some(conn) => {
+                if conn.output.capacity() == 0 {
+                    conn.output = self.buffers.take();
+                }
+                &mut conn.output
+            }
+            None => &mut self.renderer.scratch,
+        }
+    }
+
+    /// Has the connection looked at when the turn ends.
+    pub(crate) fn mark_dirty(&mut self, slot: u32) {
+        let token = self.conns.token(slot);
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        if !conn.flags.dirty {
+            conn.flags.dirty = true;
+            self.work.dirty.push(token);
+        }
+    }
+
+    /// Writes what there is to write, and closes what was to be closed behind it.
+    pub(crate) fn flush(&mut self, io: &mut dyn Io<S>) {
+        let mut dirty = std::mem::take(&mut self.work.dirty);
+        for token in dirty.drain(..) {
+            if let Some(slot) = self.conns.find(token) {
+                self.flush_one(slot, io);
+            }
+        }
+        // Closing one connection may have made another dirty; those wait for the next turn.
+        if self.work.dirty.is_empty() {
+            self.work.dirty = dirty;
+        }
+    }
+
+    fn flush_one(&mut self, slot: u32, io: &mut dyn Io<S>) {
+        let tick = self.tick;
+        let config = &self.shared.config;
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        conn.flags.dirty = false;
+        let pending = conn.pending();
+        if pending > 0 && !conn.flags.blocked {
+            let Ok(taken) = io.write(&conn.socket, &conn.output[conn.output_at..]) else {
+                self.close(slot, CloseReason::Client);
+                return;
+            };
+            conn.output_at += taken;
+            conn.flags.blocked = taken < pending;
+            if taken > 0 {
+                conn.write_deadline = Tick::NEVER;
+            }
+        }
+        let left = conn.pending();
+        if left == 0 {
+            let output = std::mem::take(&mut conn.output);
+            conn.output_at = 0;
+            if let Some(reason) = conn.closing {
+                self.buffers.give(output);
+                self.close(slot, reason);
+                return;
+            }
+            self.buffers.give(output);
+        } else {
+            if left > config.output_bytes_max {
+                self.close(slot, CloseReason::WriteOverflow);
+                return;
+            }
+            // What was sent is dropped once it is the larger part: each byte moves at most once on average.
+            if conn.output_at > left {
+                conn.output.drain(..conn.output_at);
+                conn.output.shrink_to(2 * left);
+                conn.output_at = 0;
+            }
+            if conn.write_deadline == Tick::NEVER {
+                conn.write_deadline = tick.after(config.write_timeout);
+                self.arm(slot);
+            }
+        }
+        // There may be room for pushes again.
+        self.queue_catch_up(slot);
+    }
+}

@@ -1,0 +1,124 @@
+//! Pushes: entries down, their acknowledgements, their resends (spec 1.7, design section 5).
+
+use std::sync::Arc;
+
+use halley_core::key::SyncKey;
+use halley_wire::txchat::{Header, Op};
+
+use super::conn::CloseReason;
+use super::core::Bucket;
+use super::tick::Tick;
+use super::window::{Acked, PushSeq};
+
+/// The header of a push: stamped per connection, the body is shared. Receivers ignore `ack`.
+fn header(seq: PushSeq) -> Header {
+    Header {
+        ver: 1,
+        op: Op::RECEIVE_MSG,
+        seq: seq.wire(),
+        ack: 0,
+    }
+}
+
+impl<S> Bucket<S> {
+    /// How many pushes a session can be given now.
+    pub(crate) fn room(&self, slot: u32) -> usize {
+        let Some(conn) = self.conns.get(slot) else { return 0 };
+        if conn.closing.is_some() || conn.pending() >= self.config().push_bytes_max || self.drain.is_some() {
+            return 0;
+        }
+        let used = conn.session().map_or(usize::MAX, |session| session.window.len());
+        self.config().window.saturating_sub(used)
+    }
+
+    /// Pushes an entry; the caller has seen that there is room.
+    pub(crate) fn push(&mut self, slot: u32, key: SyncKey, body: &Arc<[u8]>) {
+        let (tick, delay) = (self.tick, self.config().resend_delay_min);
+        let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) else {
+            return;
+        };
+        let first = session.window.is_empty();
+        let seq = session.window.push(key, Arc::clone(body), tick);
+        session.seen = key;
+        if first {
+            session.resend.restart(tick, delay, true);
+            self.arm(slot);
+        }
+        self.metrics().pushes.inc();
+        self.send_frame(slot, header(seq), body);
+    }
+
+    /// Everything up to `key` needs no push.
+    pub(crate) fn pass(&mut self, slot: u32, key: SyncKey) {
+        let session = self.conns.get_mut(slot).and_then(|conn| conn.session_mut());
+        if session.is_some_and(|session| session.pass(key)) {
+            self.cursor_moved(slot);
+        }
+    }
+
+    /// A ReceiveMsgReply frame: `ack` is the sequence of the push.
+    pub(crate) fn handle_push_ack(&mut self, slot: u32, ack: i32) {
+        let (tick, delay) = (self.tick, self.config().resend_delay_min);
+        let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) else {
+            return;
+        };
+        match session.window.ack(PushSeq::from_wire(ack)) {
+            Acked::Unknown => {
+                self.metrics().drops.ack_unknown.inc();
+            }
+            Acked::Marked => {
+                self.metrics().push_acks.inc();
+            }
+            Acked::Moved(key) => {
+                session.acked = key;
+                let outstanding = !session.window.is_empty();
+                session.resend.restart(tick, delay, outstanding);
+                let behind = !session.is_live();
+                self.metrics().push_acks.inc();
+                self.cursor_moved(slot);
+                if behind {
+                    self.queue_catch_up(slot);
+                }
+            }
+        }
+    }
+
+    /// The resend timer is due: what is old enough goes again, with the same sequence and bytes.
+    pub(crate) fn resend(&mut self, slot: u32) {
+        let (tick, config) = (self.tick, &self.shared.config);
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        // Into a socket that takes nothing it would only pile up; the write deadline watches that.
+        let stuck = conn.pending() > 0;
+        let Some(session) = conn.session_mut() else { return };
+        if session.resend.count >= config.resends_max {
+            self.close(slot, CloseReason::ResendExhausted);
+            return;
+        }
+        let delay = session.resend.delay;
+        session.resend.back_off(tick, config.resend_delay_max);
+        if stuck {
+            return;
+        }
+        let before = Tick(tick.0.saturating_sub(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)));
+        let mut again = Vec::new();
+        session
+            .window
+            .resend(before, tick, |seq, body| again.push((seq, Arc::clone(body))));
+        for (seq, body) in again {
+            self.metrics().resends.inc();
+            self.send_frame(slot, header(seq), &body);
+        }
+    }
+
+    /// The cursor has moved: it is saved within the interval.
+    fn cursor_moved(&mut self, slot: u32) {
+        let due = self.tick.after(self.config().cursor_interval);
+        let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) else {
+            return;
+        };
+        if session.info.device.is_some() && session.cursor_due == Tick::NEVER {
+            session.cursor_due = due;
+            self.arm(slot);
+        }
+    }
+}

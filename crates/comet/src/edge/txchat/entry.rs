@@ -1,0 +1,207 @@
+//! An entry of a timeline as this dialect shows it: the body of a ReceiveMsg frame (spec 2.2, 2.5).
+
+use std::borrow::Cow;
+use std::str;
+use std::sync::Arc;
+
+use halley_core::ids::{AppId, UserId};
+use halley_core::message::{Conversation, EntryKind, Message};
+use halley_wire::limits::TXCHAT_BODY_BYTES_MAX;
+use halley_wire::txchat::{Common, Signal};
+
+/// A name, where one is needed.
+pub(crate) enum Names {
+    /// This one.
+    Here(Arc<str>),
+    /// It must be asked for.
+    Later,
+}
+
+/// What becomes of an entry.
+pub(crate) enum Shown {
+    /// Its body is in the buffer.
+    Push,
+    /// This dialect cannot show it.
+    Skip,
+    /// A name is missing: of this user.
+    Wants(AppId, UserId),
+}
+
+/// Writes the body of an entry into `out` (emptied first), asking `name` for the ids of users that are not their
+/// numbers.
+pub(crate) fn show(message: &Message, out: &mut Vec<u8>, name: impl FnMut(UserId) -> Names) -> Shown {
+    out.clear();
+    let shown = match message.kind {
+        EntryKind::MESSAGE => common(message, out, name),
+        EntryKind::SIGNAL => {
+            signal(message, out);
+            Shown::Push
+        }
+        _ => Shown::Skip,
+    };
+    if out.len() > TXCHAT_BODY_BYTES_MAX {
+        // Answer refuses what would outgrow a frame (ruling 5); another way in must have let it pass.
+        tracing::warn!(id = %message.id, bytes = out.len(), "an entry is too large for a frame and is not shown");
+        return Shown::Skip;
+    }
+    shown
+}
+
+fn common(message: &Message, out: &mut Vec<u8>, mut name: impl FnMut(UserId) -> Names) -> Shown {
+    let mut number = |user: UserId, at: &mut Number| {
+        // An id that is its number needs nobody to be asked.
+        if user.is_alias() {
+            match name(user) {
+                Names::Here(name) => Some(Name::Other(name)),
+                Names::Later => None,
+            }
+        } else {
+            Some(Name::Number(at.write(user.0)))
+        }
+    };
+    let (mut from_digits, mut target_digits) = (Number::default(), Number::default());
+    let Some(from) = number(message.from, &mut from_digits) else {
+        return Shown::Wants(message.app, message.from);
+    };
+    let (channel_type, target) = match message.conversation {
+        Conversation::User(user) => match number(user, &mut target_digits) {
+            Some(target) => (0, target),
+            None => return Shown::Wants(message.app, user),
+        },
+        Conversation::Group(group) => (1, Name::Number(target_digits.write(group.0))),
+        Conversation::System => return Shown::Skip,
+    };
+    let message = Common {
+        channel_type,
+        mid: message.id.0,
+        // Another dialect's ids need not be text.
+        seq: str::from_utf8(&message.client_id).unwrap_or_default(),
+        from: from.as_str(&from_digits),
+        target: target.as_str(&target_digits),
+        msg_type: message.content.kind,
+        msg: &message.content.bytes,
+        datetime: message.time_ms,
+        source: None,
+        reference: None,
+        unknown: Cow::Borrowed(&message.ext),
+    };
+    message.put(out);
+    Shown::Push
+}
+
+fn signal(message: &Message, out: &mut Vec<u8>) {
+    let signal = Signal {
+        kind: message.content.kind,
+        body: &message.content.bytes,
+        sid: message.id.0,
+        // What is in a timeline is stored for offline delivery.
+        reliable: true,
+    };
+    signal.put(out);
+}
+
+/// An id as clients know it.
+enum Name {
+    /// So many digits of a [`Number`].
+    Number(usize),
+    Other(Arc<str>),
+}
+
+impl Name {
+    fn as_str<'a>(&'a self, digits: &'a Number) -> &'a str {
+        match self {
+            Self::Number(length) => digits.text(*length),
+            Self::Other(name) => name,
+        }
+    }
+}
+
+/// A decimal number on the stack.
+#[derive(Default)]
+struct Number([u8; 20]);
+
+impl Number {
+    /// Writes a number, and answers how many characters it has.
+    fn write(&mut self, number: i64) -> usize {
+        let mut rest = number.unsigned_abs();
+        let mut at = self.0.len();
+        loop {
+            at -= 1;
+            self.0[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                return self.0.len() - at;
+            }
+        }
+    }
+
+    fn text(&self, length: usize) -> &str {
+        str::from_utf8(&self.0[self.0.len() - length..]).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use halley_core::ids::{GroupId, MsgId};
+    use halley_core::message::Content;
+
+    use super::*;
+
+    fn message(kind: EntryKind, conversation: Conversation) -> Message {
+        Message {
+            id: MsgId(77),
+            app: AppId(1),
+            conversation,
+            from: UserId(7),
+            kind,
+            content: Content {
+                kind: 1,
+                bytes: Bytes::from_static(b"hi"),
+            },
+            ext: Bytes::from_static(&[0x4a, 0x00]),
+            client_id: Bytes::from_static(b"c"),
+            time_ms: 5,
+            device: Bytes::new(),
+        }
+    }
+
+    fn nobody(_: UserId) -> Names {
+        Names::Later
+    }
+
+    #[test]
+    fn a_message_is_shown_with_its_stamps_and_its_own_part() {
+        let mut out = Vec::new();
+        let group = message(EntryKind::MESSAGE, Conversation::Group(GroupId(i64::MAX)));
+        assert!(matches!(show(&group, &mut out, nobody), Shown::Push));
+        let shown = Common::parse(&out).expect("is an envelope");
+        assert_eq!((shown.channel_type, shown.mid, shown.from), (1, 77, "7"));
+        assert_eq!((shown.target, shown.datetime), ("9223372036854775807", 5));
+        assert!(shown.source.is_some(), "what only the dialect knows comes back");
+    }
+
+    #[test]
+    fn a_name_that_is_no_number_is_asked_for() {
+        let mut out = Vec::new();
+        let private = message(EntryKind::MESSAGE, Conversation::User(UserId::ALIAS_FIRST));
+        let shown = show(&private, &mut out, nobody);
+        assert!(matches!(shown, Shown::Wants(AppId(1), UserId::ALIAS_FIRST)));
+        let shown = show(&private, &mut out, |_| Names::Here("bob".into()));
+        assert!(matches!(shown, Shown::Push));
+        assert_eq!(Common::parse(&out).expect("is an envelope").target, "bob");
+    }
+
+    #[test]
+    fn what_the_dialect_cannot_show_is_skipped_and_signals_are_shown() {
+        let mut out = Vec::new();
+        for kind in [EntryKind::GROUP_CHANGE, EntryKind(999)] {
+            let entry = message(kind, Conversation::User(UserId(1)));
+            assert!(matches!(show(&entry, &mut out, nobody), Shown::Skip));
+        }
+        let signal = message(EntryKind::SIGNAL, Conversation::System);
+        assert!(matches!(show(&signal, &mut out, nobody), Shown::Push));
+        let shown = Signal::parse(&out).expect("is an envelope");
+        assert_eq!((shown.kind, shown.body, shown.sid, shown.reliable), (1, &b"hi"[..], 77, true));
+    }
+}

@@ -1,0 +1,53 @@
+//! Auth: the login of a client (spec 1.3, 2.6).
+
+use std::sync::Arc;
+
+use halley_core::device::{Device, DeviceClass, DeviceKey};
+use halley_wire::txchat::pb;
+use prost::Message as _;
+use thiserror::Error;
+
+
+/// The body of an Auth frame, or its `ext`, cannot be read: refused like a bad token (spec 1.4).
+#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+#[error("the login is not decodable")]
+pub(crate) struct LoginError;
+
+/// A login, in our words.
+pub(crate) struct LoginRequest {
+    pub(crate) app: Box<str>,
+    pub(crate) token: Box<str>,
+    /// Absent without `ext`: then the connection works, and its cursor is not kept.
+    pub(crate) device: Option<Arc<Device>>,
+}
+
+/// Reads the body of an Auth frame.
+pub(crate) fn login(body: &[u8]) -> Result<LoginRequest, LoginError> {
+    let auth = pb::AuthMsg::decode(body).map_err(|_| LoginError)?;
+    let device = if auth.ext.is_empty() {
+        None
+    } else {
+        let login = pb::Login::decode(&auth.ext[..]).map_err(|_| LoginError)?;
+        Some(Arc::new(device_of(&login)))
+    };
+    Ok(LoginRequest {
+        app: auth.app_id.into(),
+        token: auth.token.into(),
+        device,
+    })
+}
+
+fn device_of(login: &pb::Login) -> Device {
+    // Spec 2.6: Android 0, IOS 1, Windows 2, Linux 3, MacOS 4, Web 5. An unknown number is some new phone.
+    let class = match login.device {
+        2..=4 => DeviceClass::Desktop,
+        5 => DeviceClass::Web,
+        _ => DeviceClass::Phone,
+    };
+    Device {
+        key: DeviceKey::new(&login.uuid, class, &login.device_name),
+        class,
+        platform: login.device,
+        name: login.device_name.as_str().into(),
+    }
+}

@@ -1,0 +1,70 @@
+//! Files of the data directory that people and other programs read: `admin.token`, `listeners.json`.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+/// The data directory when none is named.
+pub const DEFAULT: &str = "./halley-data";
+
+/// Where the generated admin token is.
+#[must_use]
+pub fn admin_token_path(data: &Path) -> PathBuf {
+    data.join("admin.token")
+}
+
+/// Where a ready server says which addresses it has.
+#[must_use]
+pub fn listeners_path(data: &Path) -> PathBuf {
+    data.join("listeners.json")
+}
+
+/// The admin token of this data directory; made at the first start, readable by its owner only.
+///
+/// # Errors
+/// When the file can neither be read nor made.
+pub fn admin_token(data: &Path) -> Result<String> {
+    let path = admin_token_path(data);
+    if let Ok(token) = fs::read_to_string(&path) {
+        let token = token.trim().to_owned();
+        if !token.is_empty() {
+            return Ok(token);
+        }
+    }
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes).context("no random numbers for the admin token")?;
+    let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    write_private(&path, format!("{token}\n").as_bytes())?;
+    Ok(token)
+}
+
+/// Says which addresses were bound. Replaced in one step: a reader never sees half of it.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_listeners(data: &Path, listeners: &BTreeMap<String, SocketAddr>) -> Result<()> {
+    let text = serde_json::to_string(listeners).context("addresses are text")?;
+    let path = listeners_path(data);
+    let fresh = path.with_extension("json.new");
+    fs::write(&fresh, format!("{text}\n")).with_context(|| format!("write {}", fresh.display()))?;
+    fs::rename(&fresh, &path).with_context(|| format!("write {}", path.display()))
+}
+
+/// Removes what [`write_listeners`] wrote; none is fine.
+pub fn remove_listeners(data: &Path) {
+    let _none = fs::remove_file(listeners_path(data));
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    let fresh = path.with_extension("new");
+    let _none = fs::remove_file(&fresh);
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh);
+    let mut file = file.with_context(|| format!("make {}", fresh.display()))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).with_context(|| format!("write {}", fresh.display()))?;
+    fs::rename(&fresh, path).with_context(|| format!("write {}", path.display()))
+}

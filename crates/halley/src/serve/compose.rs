@@ -1,0 +1,141 @@
+//! Which implementation stands behind which port: the embedded server.
+//!
+//! The whole-server tests compose the same roles over simulated files and sockets through this very function.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use halley_answer::AnswerShard;
+use halley_backends::Embedded;
+use halley_backends::memory::{MemoryBus, MemoryDirectory};
+use halley_comet::{BucketSeat, Gateway, GatewayParts};
+use halley_core::clock::Clock;
+use halley_core::ids::NodeId;
+use halley_core::metrics::Metrics;
+use halley_core::msg_id::MsgIdGenerator;
+use halley_core::ports::accounts::GroupProgress;
+use halley_core::ports::feed::Feed;
+use halley_core::ports::timelines::Timelines;
+use halley_logic::{BusinessMessages, Calls, GroupWriter, LogicService};
+use halley_pusher::{FreshTimelines, TailFeed};
+use halley_store::{DerivedDedup, GroupApplier, Materializer};
+
+/// The all-in-one process is node 0.
+pub(super) const NODE: NodeId = NodeId(0);
+/// Sends that may wait in one partition of the bus; beyond it their connections are not read.
+const BUS_PARTITION_MAX: usize = 8_192;
+
+/// The joined roles; `S` is what a socket is.
+pub struct Roles<S> {
+    /// Reaches the connections.
+    pub gateway: Gateway<S>,
+    /// One seat a bucket, to be run with `comet_ports`.
+    pub seats: Vec<BucketSeat<S>>,
+    /// What a bucket needs.
+    pub comet_ports: halley_comet::Ports,
+    /// One answer shard a bucket, in the order of the seats; to be run on the same thread.
+    pub shards: Vec<AnswerShard>,
+    /// The inbound bus; closing it lets the shards end.
+    pub bus: Arc<MemoryBus>,
+    /// Follows the journal; to be run on a thread of its own, or by steps.
+    pub materializer: Materializer,
+    /// Who is online.
+    pub directory: Arc<MemoryDirectory>,
+    /// Fresh reads.
+    pub timelines: Arc<dyn Timelines>,
+    /// Sends of business servers.
+    pub messages: Arc<BusinessMessages>,
+    /// Group changes.
+    pub group_writer: Arc<GroupWriter>,
+}
+
+/// Joins the roles over this store.
+///
+/// # Errors
+/// When the configuration of a role cannot work.
+pub fn compose<S: Send + 'static>(
+    store: &Embedded,
+    comet: halley_comet::Config,
+    answer: halley_answer::Config,
+    buckets: u16,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+) -> Result<Roles<S>> {
+    let ids = Arc::new(MsgIdGenerator::new(NODE, store.recovery.newest_id));
+    let calls = Arc::new(Calls::default());
+    let completed = Arc::clone(&calls);
+    let (gateway, seats) = Gateway::new(GatewayParts {
+        config: comet,
+        node: NODE,
+        buckets,
+        metrics: Arc::clone(metrics),
+        clock: Arc::clone(clock),
+        calls: Arc::new(move |call, outcome| completed.complete(call, outcome)),
+    })
+    .context("configure the gateway")?;
+
+    let timelines: Arc<dyn Timelines> =
+        Arc::new(FreshTimelines::new(Arc::clone(&store.tail), Arc::clone(&store.index)));
+    let feed: Arc<dyn Feed> =
+        Arc::new(TailFeed::new(Arc::clone(&store.tail), Arc::clone(&store.journal) as _, Arc::clone(metrics)));
+    let applier = Arc::new(GroupApplier::new(Arc::clone(&store.tail), Arc::clone(&store.state) as _));
+    let materializer = Materializer::new(
+        halley_store::Config::default(),
+        Arc::clone(&store.tail),
+        Arc::clone(&store.index),
+        Arc::clone(&applier),
+        Arc::clone(metrics),
+    );
+    let directory = Arc::new(MemoryDirectory::default());
+    let (bus, readers) = MemoryBus::new(buckets, BUS_PARTITION_MAX);
+    let bus = Arc::new(bus);
+
+    let logic = LogicService::new(halley_logic::Ports {
+        apps: Arc::clone(&store.state) as _,
+        users: Arc::clone(&store.state) as _,
+        tokens: Arc::clone(&store.state) as _,
+        cursors: Arc::clone(&store.state) as _,
+        timelines: Arc::clone(&timelines),
+        directory: Arc::clone(&directory) as _,
+        bus: Arc::clone(&bus) as _,
+        ids: Arc::clone(&ids),
+        metrics: Arc::clone(metrics),
+        buckets,
+    });
+    let answer_ports = halley_answer::Ports {
+        journal: Arc::clone(&store.journal) as _,
+        dedup: Arc::new(DerivedDedup::new(Arc::clone(&store.tail), Arc::clone(&store.index))),
+        groups: Arc::clone(&store.state) as _,
+        users: Arc::clone(&store.state) as _,
+        gateways: Arc::new(gateway.clone()),
+        clock: Arc::clone(clock),
+        metrics: Arc::clone(metrics),
+    };
+    let shards = readers.into_iter().map(|reader| AnswerShard::new(Box::new(reader), answer_ports.clone(), answer)).collect();
+    let group_writer = GroupWriter::new(
+        Arc::clone(&store.state) as _,
+        applier as Arc<dyn GroupProgress>,
+        Arc::clone(&store.journal) as _,
+        ids,
+        Arc::clone(clock),
+    );
+    let comet_ports = halley_comet::Ports {
+        logic: Arc::new(logic.clone()),
+        feed,
+        timelines: Arc::clone(&timelines),
+        users: Arc::clone(&store.state) as _,
+        clock: Arc::clone(clock),
+    };
+    Ok(Roles {
+        gateway,
+        seats,
+        comet_ports,
+        shards,
+        bus,
+        materializer,
+        directory,
+        timelines,
+        messages: Arc::new(BusinessMessages::new(logic, calls, Arc::clone(clock), NODE)),
+        group_writer: Arc::new(group_writer),
+    })
+}

@@ -1,0 +1,4 @@
+//! See `halley_wire::fuzzing::txchat_envelope`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| halley_wire::fuzzing::txchat_envelope(data));
