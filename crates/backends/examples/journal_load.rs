@@ -14,7 +14,7 @@ use halley_backends::{Embedded, Options};
 use halley_core::ids::{AppId, MsgId, UserId};
 use halley_core::message::{Content, Conversation, EntryKind, Message};
 use halley_core::metrics::Metrics;
-use halley_core::ports::index::TimelineIndex;
+use halley_core::ports::accounts::GroupState;
 use halley_core::ports::journal::Journal;
 use halley_core::record::{Record, Targets};
 use halley_core::ticket::Ticket;
@@ -43,8 +43,8 @@ fn main() {
     let stop = Arc::new(AtomicBool::new(false));
     let index_cpu_us = Arc::new(AtomicU64::new(0));
     let indexer = {
-        let (tail, index, stop, cpu) =
-            (Arc::clone(&open.tail), Arc::clone(&open.index), Arc::clone(&stop), Arc::clone(&index_cpu_us));
+        let (tail, index, state) = (Arc::clone(&open.tail), Arc::clone(&open.index), Arc::clone(&open.state));
+        let (stop, cpu) = (Arc::clone(&stop), Arc::clone(&index_cpu_us));
         std::thread::Builder::new().name("indexer".into()).spawn(move || {
             loop {
                 let done = index.watermark().seq;
@@ -54,7 +54,9 @@ fn main() {
                     return;
                 }
                 let full = batch.len() == 2_048;
-                tail.release(index.apply(&batch).unwrap().seq);
+                let reached = index.apply(&batch).unwrap();
+                state.apply(&[], reached).unwrap();
+                tail.release(reached.seq);
                 if !full {
                     std::thread::sleep(Duration::from_millis(25));
                 }

@@ -106,16 +106,8 @@ impl Config {
                 self.resend_delay_min >= Duration::from_millis(10)
                     && self.resend_delay_min <= self.resend_delay_max,
             ),
-            (
-                "handshake_timeout",
-                "at least 10 ms",
-                self.handshake_timeout >= Duration::from_millis(10),
-            ),
-            (
-                "idle_timeout",
-                "at least 10 ms",
-                self.idle_timeout >= Duration::from_millis(10),
-            ),
+            ("handshake_timeout", "at least 10 ms", self.handshake_timeout >= Duration::from_millis(10)),
+            ("idle_timeout", "at least 10 ms", self.idle_timeout >= Duration::from_millis(10)),
         ];
         match bounds.into_iter().find(|(_, _, holds)| !holds) {
             Some((field, expected, _)) => Err(ConfigError { field, expected }),
@@ -131,10 +123,7 @@ mod tests {
     #[test]
     fn the_defaults_hold_and_a_bad_value_names_its_field() {
         assert_eq!(Config::default().check(), Ok(()));
-        let config = Config {
-            window: 0,
-            ..Config::default()
-        };
+        let config = Config { window: 0, ..Config::default() };
         assert_eq!(config.check().map_err(|error| error.field), Err("window"));
     }
 

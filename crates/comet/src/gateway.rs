@@ -113,14 +113,10 @@ impl<S> Gateway<S> {
     pub fn new(parts: GatewayParts) -> Result<(Self, Vec<BucketSeat<S>>), ConfigError> {
         parts.config.check()?;
         if !(1..=BUCKETS_MAX).contains(&parts.buckets) {
-            return Err(ConfigError {
-                field: "buckets",
-                expected: "from 1 to 128",
-            });
+            return Err(ConfigError { field: "buckets", expected: "from 1 to 128" });
         }
-        let (senders, receivers): (Vec<_>, Vec<_>) = (0..parts.buckets)
-            .map(|_| mpsc::channel(parts.config.commands_max))
-            .unzip();
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            (0..parts.buckets).map(|_| mpsc::channel(parts.config.commands_max)).unzip();
         let shared = Arc::new(Shared {
             config: parts.config,
             node: parts.node,
@@ -178,12 +174,7 @@ impl<S: Send> Gateways for Gateway<S> {
             let ReplyTo::Call(_, call) = to else { return false };
             return (self.0.calls)(call, outcome);
         };
-        let command = Command::Reply {
-            conn: addr.conn,
-            client_seq,
-            outcome,
-            at: self.0.clock.now().mono,
-        };
+        let command = Command::Reply { conn: addr.conn, client_seq, outcome, at: self.0.clock.now().mono };
         let told = self.tell(addr, command);
         if !told {
             self.0.metrics.drops.reply_queue_full.inc();
@@ -192,12 +183,6 @@ impl<S: Send> Gateways for Gateway<S> {
     }
 
     fn kick(&self, addr: ConnAddr, reason: KickReason) -> bool {
-        self.tell(
-            addr,
-            Command::Kick {
-                conn: addr.conn,
-                reason,
-            },
-        )
+        self.tell(addr, Command::Kick { conn: addr.conn, reason })
     }
 }

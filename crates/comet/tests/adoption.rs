@@ -97,10 +97,7 @@ fn a_web_socket_moves_with_the_state_of_its_decoder() {
 
 #[test]
 fn a_full_queue_delays_the_move_and_at_last_closes_the_connection() {
-    let config = Config {
-        commands_max: 64,
-        ..Config::default()
-    };
+    let config = Config { commands_max: 64, ..Config::default() };
     let mut world = World::with(config, 4, 7);
     let user = user_of(3);
     let mut sender = world.tcp_to(3);

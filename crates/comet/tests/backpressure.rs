@@ -32,7 +32,8 @@ fn a_full_bus_pauses_the_sender_alone_and_everything_goes_on_in_order() {
     let mut order = Vec::new();
     for _ in 0..30 {
         let taken: Vec<_> = world.backend.lock().inbound.drain(..).collect();
-        order.extend(taken.iter().map(|command| String::from_utf8_lossy(&command.content.bytes).into_owned()));
+        order
+            .extend(taken.iter().map(|command| String::from_utf8_lossy(&command.content.bytes).into_owned()));
         world.clock.advance(Duration::from_millis(5));
         world.sim.settle();
     }
@@ -111,10 +112,7 @@ fn a_drain_answers_what_was_taken_saves_cursors_and_closes_everything_cleanly() 
             gateway.reply(to, outcome);
         });
     });
-    let clean = DrainReport {
-        clean: 21,
-        forced: 0,
-    };
+    let clean = DrainReport { clean: 21, forced: 0 };
     assert_eq!(report, clean);
     for client in &mut clients {
         let ops: Vec<i32> = client.frames().iter().map(|frame| frame.header.op.0).collect();
@@ -136,10 +134,7 @@ fn a_drain_cuts_who_does_not_read_at_the_deadline() {
     let begin = world.clock.passed();
     let deadline = world.clock.now().mono + Duration::from_secs(5);
     let report = world.sim.drain(deadline, || {});
-    let expected = DrainReport {
-        clean: 1,
-        forced: 1,
-    };
+    let expected = DrainReport { clean: 1, forced: 1 };
     assert_eq!(report, expected);
     assert_eq!(world.clock.passed() - begin, Duration::from_secs(5));
     assert!(stuck.end.is_closed() && fine.end.is_closed());
@@ -147,10 +142,7 @@ fn a_drain_cuts_who_does_not_read_at_the_deadline() {
 
 #[test]
 fn connections_over_the_limit_are_closed_and_counted() {
-    let config = Config {
-        connections_max: 2,
-        ..Config::default()
-    };
+    let config = Config { connections_max: 2, ..Config::default() };
     let mut world = World::with(config, 1, 0);
     let (first, _second, third) = (world.tcp(), world.tcp(), world.tcp());
     world.settle();

@@ -214,18 +214,15 @@ fn a_read_that_ends_after_its_session_touches_nobody() {
 #[test]
 fn a_small_window_and_torn_writes_deliver_everything_once_and_in_order() {
     for seed in 1..=20 {
-        let config = Config {
-            window: 1 + seed as usize % 7,
-            ..Config::default()
-        };
+        let config = Config { window: 1 + seed as usize % 7, ..Config::default() };
         let mut world = World::with(config, 1, seed);
         let mut client = world.login(42, "phone");
-        for count in 0..200 {
+        for count in 0..200u64 {
             world.backend.deliver(42, &format!("m{count}"));
             if count % 7 == 0 {
                 world.sim.turn();
             }
-            if count as u64 % 31 == seed {
+            if count % 31 == seed {
                 world.backend.break_feed();
             }
         }

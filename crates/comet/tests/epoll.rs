@@ -22,10 +22,7 @@ impl Peer {
         let stream = TcpStream::connect(server.tcp).expect("connects");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("is a socket");
         stream.set_nodelay(true).expect("is a socket");
-        Self {
-            stream,
-            input: Vec::new(),
-        }
+        Self { stream, input: Vec::new() }
     }
 
     fn login(server: &Server, user: i64, device: &str) -> Self {
@@ -105,10 +102,7 @@ fn two_hundred_connections_of_one_user_all_get_every_message_in_order() {
         }
     }
     wait_for(|| server.metrics.push_acks.get(), |acks| *acks == 200 * 20);
-    let clean = DrainReport {
-        clean: 201,
-        forced: 0,
-    };
+    let clean = DrainReport { clean: 201, forced: 0 };
     assert_eq!(server.stop(Duration::from_secs(10)), clean);
 }
 
@@ -134,10 +128,7 @@ fn a_web_socket_is_upgraded_and_speaks_the_same_frames() {
 
 #[test]
 fn a_connection_over_the_limit_is_closed_and_counted_and_the_next_is_welcome() {
-    let config = Config {
-        connections_max: 3,
-        ..Config::default()
-    };
+    let config = Config { connections_max: 3, ..Config::default() };
     let server = Server::start(config, 1);
     let mut peers: Vec<Peer> = (1..=3).map(|user| Peer::login(&server, user, "")).collect();
     let mut extra = Peer::connect(&server);

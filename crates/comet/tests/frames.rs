@@ -31,8 +31,7 @@ fn a_sync_request_is_answered_with_its_body() {
 fn three_hundred_pipelined_requests_get_three_hundred_answers_in_one_write() {
     let mut world = World::new();
     let mut client = world.login(42, "");
-    let requests: Vec<u8> =
-        (0..300).flat_map(|seq: i32| frame(14, seq, 0, &seq.to_be_bytes())).collect();
+    let requests: Vec<u8> = (0..300).flat_map(|seq: i32| frame(14, seq, 0, &seq.to_be_bytes())).collect();
     client.end.write(&requests);
     world.sim.turn();
     let answers = client.frames();
@@ -59,10 +58,7 @@ fn a_private_message_is_translated_and_its_outcome_answers_the_clients_sequence(
     assert_eq!(&command.client_id[..], b"c-1");
     assert_eq!(&command.device[..], b"id:phone");
     assert_eq!((command.content.kind, &command.content.bytes[..]), (1, &b"\x0a\x05hello"[..]));
-    let accepted = SendOutcome::Accepted {
-        id: MsgId(857_195_401_508_294_656),
-        time_ms: 1_795_312_109_640,
-    };
+    let accepted = SendOutcome::Accepted { id: MsgId(857_195_401_508_294_656), time_ms: 1_795_312_109_640 };
     assert!(world.sim.gateway().reply(command.reply_to, accepted));
     world.settle();
     assert_eq!(
@@ -109,11 +105,8 @@ fn a_group_target_that_no_group_can_have_is_told_apart() {
     let client = world.login(7, "");
     for (seq, target) in [(1, "abc"), (2, "12")] {
         let mut body = Vec::new();
-        let common = halley_wire::txchat::Common {
-            channel_type: 1,
-            target,
-            ..halley_wire::txchat::Common::default()
-        };
+        let common =
+            halley_wire::txchat::Common { channel_type: 1, target, ..halley_wire::txchat::Common::default() };
         common.put(&mut body);
         client.send(7, seq, 0, &body);
     }
@@ -237,10 +230,9 @@ fn a_ping_is_answered_at_once_and_a_close_is_answered_and_closed() {
 fn a_wrong_path_is_closed_without_an_answer() {
     let mut world = World::new();
     for request in ["GET /sub/ HTTP/1.1\r\n", "GET /sub?x HTTP/1.1\r\n", "POST /sub HTTP/1.1\r\n"] {
-        let end = world.sim.connect(
-            halley_core::ids::BucketId(0),
-            halley_core::session::Transport::TxchatWebSocket,
-        );
+        let end = world
+            .sim
+            .connect(halley_core::ids::BucketId(0), halley_core::session::Transport::TxchatWebSocket);
         end.write(request.as_bytes());
         world.settle();
         assert!(end.is_closed(), "{request}");

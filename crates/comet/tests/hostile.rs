@@ -56,8 +56,7 @@ fn chunk() -> impl Strategy<Value = Vec<u8>> {
         Just(frame(1, 1, 0, &client::auth_body("5", "d"))),
         Just(frame(7, 2, 0, &client::send_body("6", "c", "x"))),
         Just(client::UPGRADE.to_vec()),
-        prop::collection::vec(any::<u8>(), 0..60)
-            .prop_map(|body| client::masked(2, &frame(14, 1, 1, &body))),
+        prop::collection::vec(any::<u8>(), 0..60).prop_map(|body| client::masked(2, &frame(14, 1, 1, &body))),
         Just(client::masked(2, &frame(1, 1, 0, &client::auth_body("5", "d")))),
         (0u8..16, prop::collection::vec(any::<u8>(), 0..140))
             .prop_map(|(opcode, payload)| client::masked(opcode, &payload)),

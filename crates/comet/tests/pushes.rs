@@ -25,7 +25,8 @@ fn a_push_has_version_one_its_own_sequence_and_no_ack() {
     world.backend.deliver(42, "hi");
     world.settle();
     // envelope{common{mid 1000, from "1", target "42", msgType 1, msg "hi", datetime 5}}
-    let expected = "00000028 0014 0001 00000009 00000001 00000000 1212 10e807 220131 2a023432 3001 3a026869 4005";
+    let expected =
+        "00000028 0014 0001 00000009 00000001 00000000 1212 10e807 220131 2a023432 3001 3a026869 4005";
     assert_eq!(client.end.read(), hex(expected));
 }
 
@@ -146,8 +147,7 @@ fn entries_the_dialect_cannot_show_are_skipped_and_do_not_hold_the_cursor() {
     let mut world = World::new();
     let mut client = world.login(42, "phone");
     let hidden = |world: &World| {
-        let mut message =
-            common::backend::message(5, 1, Conversation::User(UserId(42)), Content::default());
+        let mut message = common::backend::message(5, 1, Conversation::User(UserId(42)), Content::default());
         message.kind = EntryKind::GROUP_CHANGE;
         world.backend.append(message, &[42], None)
     };
@@ -171,10 +171,7 @@ fn a_name_that_comes_later_delays_its_entry_and_nothing_is_lost_or_reordered() {
     let alias = UserId::ALIAS_FIRST;
     world.backend.lock().names.insert(alias, "bob".into());
     world.backend.deliver(42, "m1");
-    let content = Content {
-        kind: 1,
-        bytes: "m2".into(),
-    };
+    let content = Content { kind: 1, bytes: "m2".into() };
     let mut message = common::backend::message(6, 0, Conversation::User(UserId(42)), content);
     message.from = alias;
     world.backend.append(message, &[42], None);

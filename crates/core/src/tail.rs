@@ -43,7 +43,7 @@ pub struct TailLimits {
 impl Default for TailLimits {
     fn default() -> Self {
         Self {
-            keep_bytes: 4 << 20,
+            keep_bytes: 16 << 20,
             bytes_max: 64 << 20,
         }
     }

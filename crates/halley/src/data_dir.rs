@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -43,16 +43,28 @@ pub fn admin_token(data: &Path) -> Result<String> {
     Ok(token)
 }
 
-/// Says which addresses were bound. Replaced in one step: a reader never sees half of it.
+/// Says where the listeners that were bound are reached from this machine. Replaced in one step: a reader never sees half of it.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn write_listeners(data: &Path, listeners: &BTreeMap<String, SocketAddr>) -> Result<()> {
-    let text = serde_json::to_string(listeners).context("addresses are text")?;
+    let reachable: BTreeMap<&str, SocketAddr> =
+        listeners.iter().map(|(name, address)| (name.as_str(), reachable(*address))).collect();
+    let text = serde_json::to_string(&reachable).context("addresses are text")?;
     let path = listeners_path(data);
     let fresh = path.with_extension("json.new");
     fs::write(&fresh, format!("{text}\n")).with_context(|| format!("write {}", fresh.display()))?;
     fs::rename(&fresh, &path).with_context(|| format!("write {}", path.display()))
+}
+
+/// Where a program of this machine connects to: a listener on every address is reached on loopback.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => {}
+    }
+    address
 }
 
 /// Removes what [`write_listeners`] wrote; none is fine.

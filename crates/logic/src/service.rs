@@ -58,7 +58,6 @@ impl LogicService {
     async fn login(self, request: ConnectRequest, now: Now) -> Result<Connected, ConnectRefused> {
         let (app, user, user_name) = self.ports.authenticate(&request, now.wall_ms).await?;
         let start = self.ports.start(&request, app.id, user, now.wall_ms).await?;
-        self.ports.metrics.logins.inc();
         Ok(Connected {
             app,
             user,

@@ -18,10 +18,7 @@ pub fn descriptor_limit() -> usize {
 pub fn raise_descriptor_limit() -> io::Result<usize> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
-        let raised = Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        };
+        let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
         setrlimit(Resource::Nofile, raised)?;
     }
     Ok(descriptor_limit())

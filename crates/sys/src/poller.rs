@@ -5,8 +5,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::buffer::spare_capacity;
-use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
 /// What to be told about a descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,10 +54,7 @@ impl Poller {
     /// # Errors
     /// When no descriptor is left.
     pub fn new(batch: usize) -> io::Result<Self> {
-        Ok(Self {
-            fd: epoll::create(CreateFlags::CLOEXEC)?,
-            events: Vec::with_capacity(batch.max(1)),
-        })
+        Ok(Self { fd: epoll::create(CreateFlags::CLOEXEC)?, events: Vec::with_capacity(batch.max(1)) })
     }
 
     /// Begins to report `source` under `token`. What is ready already is reported too.

@@ -116,10 +116,7 @@ impl AsFd for Listener {
 #[must_use]
 pub fn is_descriptor_shortage(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
-    matches!(
-        errno,
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
-    )
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
 }
 
 /// A descriptor to hold in reserve, so that one connection can be taken and closed when no other is left.
@@ -185,9 +182,8 @@ mod tests {
                 continue;
             };
             assert!(listeners.iter().all(|listener| listener.local_addr() == listeners[0].local_addr()));
-            let _clients: Vec<_> = (0..20)
-                .map(|_| TcpStream::connect(listeners[0].local_addr()).expect("connects"))
-                .collect();
+            let _clients: Vec<_> =
+                (0..20).map(|_| TcpStream::connect(listeners[0].local_addr()).expect("connects")).collect();
             let mut accepted = 0;
             wait_for(|| {
                 for listener in &listeners {

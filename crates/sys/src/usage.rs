@@ -19,10 +19,7 @@ pub fn usage() -> Usage {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
-    Usage {
-        cpu: Duration::new(seconds, nanos),
-        rss_bytes: rss_bytes().unwrap_or(0),
-    }
+    Usage { cpu: Duration::new(seconds, nanos), rss_bytes: rss_bytes().unwrap_or(0) }
 }
 
 fn rss_bytes() -> Option<u64> {

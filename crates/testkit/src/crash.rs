@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use halley_client::txchat::{Device, Login, Outcome, Outgoing, SessionConfig, Target};
+use halley_client::txchat::{Login, Outcome, Outgoing, SessionConfig, Target};
 use halley_client::{Client, ClientConfig, ClientEvent, Endpoint};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -92,7 +92,10 @@ pub fn run(data: &Path, plan: &Plan) -> Result<Summary> {
             living: Arc::clone(&living),
             seed: rng.bits(),
         };
-        thread::Builder::new().name("clients".to_owned()).spawn(move || talk.run()).context("start the clients")?
+        thread::Builder::new()
+            .name("clients".to_owned())
+            .spawn(move || talk.run())
+            .context("start the clients")?
     };
 
     let mut start_max = Duration::ZERO;
@@ -118,7 +121,10 @@ pub fn run(data: &Path, plan: &Plan) -> Result<Summary> {
         bail!("a client panicked");
     }
     let admin = Admin::new(server.address("admin"), server.admin_token());
-    let inboxes = users.iter().map(|user| Ok((user.clone(), inbox(&admin, user)?))).collect::<Result<BTreeMap<_, _>>>()?;
+    let inboxes = users
+        .iter()
+        .map(|user| Ok((user.clone(), inbox(&admin, user)?)))
+        .collect::<Result<BTreeMap<_, _>>>()?;
     let wrong = ledger.check(&inboxes);
     let status = server.stop();
     if !status.success() {
@@ -136,8 +142,13 @@ pub fn run(data: &Path, plan: &Plan) -> Result<Summary> {
 /// Ends this server by `kill -9`, and starts one that dies at a random write or sync, then a healthy one.
 fn die_inside(server: Server, data: &Path, options: &Options, rng: &mut Rng) -> Result<Server> {
     server.kill();
-    let (operation, action) =
-        *rng.one_of(&[("write", "abort"), ("write", "tear"), ("write", "abort_after"), ("sync", "abort"), ("sync", "abort_after")]);
+    let (operation, action) = *rng.one_of(&[
+        ("write", "abort"),
+        ("write", "tear"),
+        ("write", "abort_after"),
+        ("sync", "abort"),
+        ("sync", "abort_after"),
+    ]);
     let mut doomed = options.clone();
     doomed.set.push(format!("debug.failpoint={operation}:{}:{action}", 3 + rng.below(60)));
     match Server::try_start(data, &doomed) {
@@ -165,7 +176,9 @@ fn prepare(admin: &Admin, users: &[String]) {
 }
 
 fn devices_of(users: &[String]) -> Vec<DeviceName> {
-    let names = |user: &String| ["phone", "tablet"].map(|device| DeviceName { user: user.clone(), device: device.to_owned() });
+    let names = |user: &String| {
+        ["phone", "tablet"].map(|device| DeviceName { user: user.clone(), device: device.to_owned() })
+    };
     users.iter().flat_map(names).collect()
 }
 
@@ -181,7 +194,11 @@ fn settle(ledger: &Ledger, devices: &[DeviceName]) -> Result<()> {
         acknowledged = now;
         if Instant::now() > end {
             let some: Vec<_> = outstanding.iter().take(10).collect();
-            bail!("{} deliveries and {} answers are still missing: {some:#?}", outstanding.len(), ledger.said_count() - now);
+            bail!(
+                "{} deliveries and {} answers are still missing: {some:#?}",
+                outstanding.len(),
+                ledger.said_count() - now
+            );
         }
         thread::sleep(Duration::from_millis(100));
     }
@@ -191,11 +208,20 @@ fn settle(ledger: &Ledger, devices: &[DeviceName]) -> Result<()> {
 fn inbox(admin: &Admin, user: &str) -> Result<Vec<Listed>> {
     let (mut after, mut listed) = ("0".to_owned(), Vec::new());
     loop {
-        let page = admin.call("GET", &format!("/v1/apps/{APP}/timelines/user/{user}?after={after}&limit=500"), &Value::Null);
+        let page = admin.call(
+            "GET",
+            &format!("/v1/apps/{APP}/timelines/user/{user}?after={after}&limit=500"),
+            &Value::Null,
+        );
         for entry in page["entries"].as_array().context("a page has entries")? {
             let message = &entry["message"];
-            let text = |name: &str| message[name].as_str().map(str::to_owned).with_context(|| format!("{name} in {entry}"));
-            listed.push(Listed { client_id: text("client_id")?, message_id: text("id")?.parse().context("a message id")? });
+            let text = |name: &str| {
+                message[name].as_str().map(str::to_owned).with_context(|| format!("{name} in {entry}"))
+            };
+            listed.push(Listed {
+                client_id: text("client_id")?,
+                message_id: text("id")?.parse().context("a message id")?,
+            });
             after = entry["key"].as_str().context("an entry has a key")?.to_owned();
         }
         if page["more"] != json!(true) {
@@ -249,7 +275,8 @@ impl Talk {
             let said = Arc::new(AtomicU64::new(0));
             for lane in 0..IN_FLIGHT as u64 {
                 let mut rng = Rng::new(self.seed ^ device.user.parse::<u64>().unwrap_or(0) << 8 ^ lane);
-                let (client, ledger, talking) = (client.clone(), Arc::clone(&self.ledger), Arc::clone(&self.talking));
+                let (client, ledger, talking) =
+                    (client.clone(), Arc::clone(&self.ledger), Arc::clone(&self.talking));
                 let (user, users, said) = (device.user.clone(), self.users.clone(), Arc::clone(&said));
                 senders.spawn(async move {
                     while talking.load(Ordering::Relaxed) {
@@ -260,9 +287,13 @@ impl Talk {
             }
         }
         while self.living.load(Ordering::Relaxed) {
-            let Ok(event) = tokio::time::timeout(Duration::from_millis(50), events.recv()).await else { continue };
+            let Ok(event) = tokio::time::timeout(Duration::from_millis(50), events.recv()).await else {
+                continue;
+            };
             match event {
-                Some(ClientEvent::Message(message)) => self.ledger.shown(&device, &message.client_id, message.message_id),
+                Some(ClientEvent::Message(message)) => {
+                    self.ledger.shown(&device, &message.client_id, message.message_id)
+                }
                 Some(ClientEvent::Ended { reason }) => {
                     return self.ledger.is_wrong(format!("{device:?} was told to go: {reason}"));
                 }
@@ -273,7 +304,14 @@ impl Talk {
     }
 }
 
-async fn say(client: &Client, ledger: &Ledger, rng: &mut Rng, user: &str, users: &[String], client_id: String) {
+async fn say(
+    client: &Client,
+    ledger: &Ledger,
+    rng: &mut Rng,
+    user: &str,
+    users: &[String],
+    client_id: String,
+) {
     let (target, to) = if rng.below(4) == 0 {
         (Target::Group(GROUP.to_owned()), To::Group(GROUP.to_owned()))
     } else {

@@ -59,7 +59,8 @@ impl Admin {
     #[must_use]
     pub fn call(&self, method: &str, path: &str, body: &Value) -> Value {
         let body = Some(body).filter(|body| !body.is_null());
-        let (status, answer) = self.try_call(method, path, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        let (status, answer) =
+            self.try_call(method, path, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"));
         assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
         answer
     }

@@ -82,7 +82,9 @@ impl Ledger {
 
     /// A device was shown a message.
     pub fn shown(&self, device: &DeviceName, client_id: &str, message_id: i64) {
-        self.with(|state| state.shown.entry(device.clone()).or_default().push((client_id.to_owned(), message_id)));
+        self.with(|state| {
+            state.shown.entry(device.clone()).or_default().push((client_id.to_owned(), message_id))
+        });
     }
 
     /// How many messages were acknowledged.
@@ -150,21 +152,31 @@ fn check_inbox(state: &State, user: &str, inbox: &[Listed], wrong: &mut Vec<Stri
             _ => wrong.push(format!("inbox of {user} has {listed:?}, which nobody said to them")),
         }
         if let Some(before) = seen.insert(listed.client_id.as_str(), listed.message_id) {
-            wrong.push(format!("inbox of {user} has {} twice: {before} and {}", listed.client_id, listed.message_id));
+            wrong.push(format!(
+                "inbox of {user} has {} twice: {before} and {}",
+                listed.client_id, listed.message_id
+            ));
         }
     }
-    for (client_id, message_id) in state.acknowledged.iter().filter(|(client_id, _)| concerns(&state.said[*client_id], user)) {
+    for (client_id, message_id) in
+        state.acknowledged.iter().filter(|(client_id, _)| concerns(&state.said[*client_id], user))
+    {
         match seen.get(client_id.as_str()) {
             Some(listed) if listed == message_id => {}
-            Some(listed) => wrong.push(format!("{client_id}: acknowledged as {message_id}, stored as {listed}")),
-            None => wrong.push(format!("LOST: {client_id} ({message_id}) was acknowledged and is not in the inbox of {user}")),
+            Some(listed) => {
+                wrong.push(format!("{client_id}: acknowledged as {message_id}, stored as {listed}"))
+            }
+            None => wrong.push(format!(
+                "LOST: {client_id} ({message_id}) was acknowledged and is not in the inbox of {user}"
+            )),
         }
     }
 }
 
 /// A device was shown nothing twice, and everything in the order of the inbox.
 fn check_device(device: &DeviceName, shown: &[(String, i64)], inbox: &[Listed], wrong: &mut Vec<String>) {
-    let places: HashMap<i64, usize> = inbox.iter().zip(0..).map(|(listed, place)| (listed.message_id, place)).collect();
+    let places: HashMap<i64, usize> =
+        inbox.iter().zip(0..).map(|(listed, place)| (listed.message_id, place)).collect();
     let (mut last, mut seen) = (None, HashSet::new());
     for (client_id, message_id) in shown {
         if !seen.insert(client_id) {

@@ -12,4 +12,5 @@ pub mod process;
 pub mod raw;
 pub mod rng;
 pub mod scratch;
+pub mod sim;
 pub mod wait;

@@ -100,7 +100,10 @@ impl Server {
     /// When the server has no such listener.
     #[must_use]
     pub fn address(&self, listener: &str) -> SocketAddr {
-        *self.listeners.get(listener).unwrap_or_else(|| panic!("no listener {listener}: {:?}", self.listeners))
+        *self
+            .listeners
+            .get(listener)
+            .unwrap_or_else(|| panic!("no listener {listener}: {:?}", self.listeners))
     }
 
     /// Its data directory.

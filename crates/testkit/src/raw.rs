@@ -119,7 +119,9 @@ impl Raw {
             match self.stream.read(&mut chunk) {
                 Ok(0) => return Came::Closed,
                 Ok(count) => self.input.extend_from_slice(&chunk[..count]),
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return Came::Nothing,
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return Came::Nothing;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Came::Closed,
             }
@@ -147,6 +149,19 @@ impl Raw {
     pub fn answer(&mut self) -> (i32, Ack) {
         let frame = self.until(Op::SEND_MSG_REPLY, |_| {});
         (frame.header.ack, Ack::parse(&frame.body).expect("an acknowledgement"))
+    }
+
+    /// The acknowledgement of this send; those of earlier ones are passed over.
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub fn answer_to(&mut self, seq: i32) -> Ack {
+        loop {
+            let (acked, ack) = self.answer();
+            if acked == seq {
+                return ack;
+            }
+        }
     }
 
     /// The next push, acknowledged.
@@ -185,7 +200,8 @@ pub fn text_of(frame: &Frame) -> Text {
 #[must_use]
 pub fn auth(app: &str, user: &str, uuid: Option<&str>) -> Vec<u8> {
     let ext = uuid.map(|uuid| Login { uuid: uuid.to_owned(), ..Login::default() }.encode_to_vec());
-    AuthMsg { app_id: app.to_owned(), token: user.to_owned(), ext: ext.unwrap_or_default() }.encode_to_vec()
+    AuthMsg { app_id: app.to_owned(), token: user.to_owned(), ext: ext.unwrap_or_default().into() }
+        .encode_to_vec()
 }
 
 /// The body of a SendMsg frame with a text.

@@ -16,7 +16,8 @@ impl Rng {
     pub fn seed() -> u64 {
         let named = std::env::var("HALLEY_SEED").ok().and_then(|seed| seed.parse().ok());
         named.unwrap_or_else(|| {
-            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            let since =
+                std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
             since.as_micros() as u64
         })
     }

@@ -20,7 +20,11 @@ fn a_wrong_command_line_is_exit_2_and_a_wrong_configuration_78() {
     let scratch = Scratch::new();
     let data = scratch.path().join("data");
     let data = data.to_str().expect("a plain path");
-    for (line, says) in [("txchat.windo=3", "txchat.windo"), ("listen.admin=nowhere", "listen.admin"), ("txchat.window=0", "1 to 1024")] {
+    for (line, says) in [
+        ("txchat.windo=3", "txchat.windo"),
+        ("listen.admin=nowhere", "listen.admin"),
+        ("txchat.window=0", "1 to 1024"),
+    ] {
         let output = halley(&["serve", "--data", data, "--set", line]);
         assert_eq!(output.status.code(), Some(78), "{line}");
         assert!(text(&output.stderr).contains(says), "{line}: {}", text(&output.stderr));
@@ -55,7 +59,17 @@ fn verify_says_what_is_there_and_a_running_server_is_not_disturbed() {
     let running = halley(&["verify", "--data", &shown]);
     assert_eq!(running.status.code(), Some(1));
     assert!(text(&running.stderr).contains("in use"), "{}", text(&running.stderr));
-    let second = halley(&["serve", "--data", &shown, "--set", "listen.txchat_tcp=off", "--set", "listen.txchat_ws=off", "--set", "listen.admin=off"]);
+    let second = halley(&[
+        "serve",
+        "--data",
+        &shown,
+        "--set",
+        "listen.txchat_tcp=off",
+        "--set",
+        "listen.txchat_ws=off",
+        "--set",
+        "listen.admin=off",
+    ]);
     assert_eq!(second.status.code(), Some(1), "two servers cannot have one data directory");
     assert!(server.stop().success());
     let sound = halley(&["verify", "--data", &shown, "--json"]);

@@ -9,7 +9,8 @@ fn check(death: Death, rounds: u32) {
     let scratch = Scratch::new();
     let seed = Rng::seed();
     let plan = Plan { seed, rounds, death, life_ms: (20, 250), set: Vec::new() };
-    let summary = run(&scratch.path().join("data"), &plan).unwrap_or_else(|error| panic!("seed {seed}: {error:#}"));
+    let summary =
+        run(&scratch.path().join("data"), &plan).unwrap_or_else(|error| panic!("seed {seed}: {error:#}"));
     assert!(summary.acknowledged > 100, "seed {seed}: the clients hardly talked: {summary:?}");
     assert!(summary.wrong.is_empty(), "seed {seed}: {:#?}", summary.wrong);
 }

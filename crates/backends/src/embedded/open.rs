@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use halley_journal::Files;
+use halley_journal::{Files, Preparer};
 use halley_journal::failing::FailingFiles;
 use halley_journal::real::DirFiles;
 use halley_journal::sim::SimDisk;
@@ -13,7 +13,7 @@ use super::options::Options;
 use super::recovered::{IndexParts, Recovered, Settings, newest, recover};
 use super::running::{Driver, Embedded, Parts, Stepped};
 use super::{OpenError, version};
-use crate::disk::index::{FjallRows, MemoryRows, Opening, ReadPool, Reads, Rows};
+use crate::disk::index::{FjallRows, LogIndex, MemoryRows, Opening, ReadPool, Reads, Rows};
 use crate::disk::journal::{Committer, Directory, DiskJournal, Fsync, FreeSpace, JournalThreads, Start, Unlimited};
 use crate::disk::state::{FilesBackend, RedbState, StateThread};
 
@@ -37,12 +37,15 @@ impl Embedded {
         let pool = ReadPool::spawn(options.read_threads).map_err(OpenError::Thread)?;
         let space = Box::new(Directory(data.join("journal")));
         let reads = Reads::Pool(pool.handle());
-        let (parts, committer, preparer, on_lost) = assemble(&files, state, index, reads, space, options)?;
+        let assembled = assemble(&files, state, index, reads, space, options)?;
+        let (parts, committer) = (assembled.parts, assembled.committer);
         let journal = (*parts.journal).clone();
+        let journal = JournalThreads::spawn(journal, committer, assembled.preparer, assembled.on_lost);
         let driver = Driver::Threads {
-            journal: JournalThreads::spawn(journal, committer, preparer, on_lost).map_err(OpenError::Thread)?,
+            journal: journal.map_err(OpenError::Thread)?,
             state: StateThread::spawn((*parts.state).clone())?,
             pool,
+            index: assembled.index,
         };
         Ok(Self::new(parts, driver))
     }
@@ -80,13 +83,13 @@ impl Embedded {
             reset: Box::new(|_, _| Ok(Default::default())),
         };
         let space = Box::new(Unlimited);
-        let (parts, committer, preparer, on_lost) = assemble(files, state, index, Reads::Inline, space, options)?;
+        let assembled = assemble(files, state, index, Reads::Inline, space, options)?;
         let stepped = Stepped {
-            committer,
-            preparer,
-            on_lost: Some(on_lost),
+            committer: assembled.committer,
+            preparer: assembled.preparer,
+            on_lost: Some(assembled.on_lost),
         };
-        Ok(Self::new(parts, Driver::Steps(Box::new(stepped))))
+        Ok(Self::new(assembled.parts, Driver::Steps(Box::new(stepped))))
     }
 }
 
@@ -106,7 +109,15 @@ fn disk_index(path: &Path) -> Result<IndexParts<FjallRows>, OpenError> {
     })
 }
 
-type Assembled = (Parts, Committer, halley_journal::Preparer, Box<dyn FnOnce() + Send>);
+/// The parts, and what drives them.
+struct Assembled<R> {
+    parts: Parts,
+    index: Arc<LogIndex<R>>,
+    committer: Committer,
+    preparer: Preparer,
+    on_lost: Box<dyn FnOnce() + Send>,
+}
+
 
 fn assemble<R: Rows>(
     files: &Arc<dyn Files>,
@@ -115,7 +126,7 @@ fn assemble<R: Rows>(
     reads: Reads,
     space: Box<dyn FreeSpace>,
     options: Options,
-) -> Result<Assembled, OpenError> {
+) -> Result<Assembled<R>, OpenError> {
     let mut on_progress = options.on_progress;
     let settings = Settings {
         log: options.log,
@@ -142,10 +153,16 @@ fn assemble<R: Rows>(
     let parts = Parts {
         journal: Arc::new(journal),
         tail,
-        index,
+        index: Arc::clone(&index) as _,
         state: Arc::new(state),
         log: log.reader,
         recovery: report,
     };
-    Ok((parts, committer, log.preparer, options.on_lost))
+    Ok(Assembled {
+        parts,
+        index,
+        committer,
+        preparer: log.preparer,
+        on_lost: options.on_lost,
+    })
 }

@@ -11,7 +11,7 @@ use halley_journal::{LogReader, Prepared, Preparer};
 
 use super::error::CloseError;
 use super::recovered::RecoveryReport;
-use crate::disk::index::ReadPool;
+use crate::disk::index::{FjallIndex, ReadPool, Rows};
 use crate::disk::journal::{self, Committer, DiskJournal, JournalThreads};
 use crate::disk::state::{RedbState, StateThread};
 
@@ -42,6 +42,7 @@ pub(super) enum Driver {
         journal: JournalThreads,
         state: StateThread,
         pool: ReadPool,
+        index: Arc<FjallIndex>,
     },
     Steps(Box<Stepped>),
 }
@@ -95,11 +96,20 @@ impl Embedded {
     pub fn close(self) -> Result<(), CloseError> {
         let Self { parts, driver } = self;
         match driver {
-            Driver::Threads { journal, state, pool } => {
+            Driver::Threads {
+                journal,
+                state,
+                pool,
+                index,
+            } => {
                 drop(pool);
                 let journal = journal.close();
                 let state = state.close();
-                drop(parts);
+                if let Err(error) = index.rows().flush() {
+                    // Derived: it is replayed at the next start.
+                    tracing::warn!(%error, "the index was not written out");
+                }
+                drop((index, parts));
                 journal?;
                 state?;
             }

@@ -194,7 +194,7 @@ pub fn watermark(record: &TailRecord) -> Watermark {
     }
 }
 
-fn change_of(record: &TailRecord) -> Option<JournaledChange> {
+pub fn change_of(record: &TailRecord) -> Option<JournaledChange> {
     let message = &record.entry.record.message;
     let Conversation::Group(group) = message.conversation else { return None };
     let change: GroupChange = serde_json::from_slice(&message.content.bytes).ok()?;

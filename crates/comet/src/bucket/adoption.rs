@@ -116,10 +116,7 @@ impl<S> Bucket<S> {
         self.metrics().logins.inc();
         self.metrics().sessions.inc();
         self.ports.logic.online(info);
-        let reply = Header {
-            op: Op::AUTH_REPLY,
-            ..login.header
-        };
+        let reply = Header { op: Op::AUTH_REPLY, ..login.header };
         self.send_frame(slot, reply, &[]);
         self.arm(slot);
         self.queue_catch_up(slot);

@@ -56,12 +56,10 @@ impl<S> Bucket<S> {
         session.reading = true;
         match self.ports.timelines.read(range) {
             Reply::Ready(result) => self.page_came(slot, result),
-            later => self.work.deferred.push(Box::pin(async move {
-                Completed {
-                    token,
-                    answer: Answer::Page(later.await),
-                }
-            })),
+            later => self
+                .work
+                .deferred
+                .push(Box::pin(async move { Completed { token, answer: Answer::Page(later.await) } })),
         }
     }
 
@@ -114,12 +112,9 @@ impl<S> Bucket<S> {
         if let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) {
             session.reading = true;
         }
-        self.work.deferred.push(Box::pin(async move {
-            Completed {
-                token,
-                answer: Answer::Name(app, user, name.await),
-            }
-        }));
+        self.work
+            .deferred
+            .push(Box::pin(async move { Completed { token, answer: Answer::Name(app, user, name.await) } }));
     }
 
     /// A name it asked for is here: it reads again.

@@ -25,8 +25,5 @@ pub(crate) enum Command<S> {
     /// A connection whose user belongs here, authenticated elsewhere.
     Adopt(Box<Conn<S>>),
     /// End service.
-    Drain {
-        deadline: Instant,
-        done: oneshot::Sender<DrainReport>,
-    },
+    Drain { deadline: Instant, done: oneshot::Sender<DrainReport> },
 }

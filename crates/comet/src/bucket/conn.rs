@@ -121,3 +121,17 @@ impl<S> Conn<S> {
         self.deadline.min(self.write_deadline).min(session)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_and_its_session_stay_small() {
+        // What an idle connection costs in the gateway is this, a timer node (24), a follower (40) and the device.
+        assert!(size_of::<Conn<OwnedFd>>() <= 208, "{}", size_of::<Conn<OwnedFd>>());
+        assert!(size_of::<Session>() <= 264, "{}", size_of::<Session>());
+    }
+}

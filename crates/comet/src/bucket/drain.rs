@@ -13,23 +13,25 @@ use crate::gateway::DrainReport;
 
 /// A bucket that is ending.
 pub(crate) struct Drain {
-    pub(crate) deadline: Tick,
+    deadline: Tick,
     report: DrainReport,
     /// Who asked; more than one may.
     done: Vec<oneshot::Sender<DrainReport>>,
     over: bool,
 }
 
+impl Drain {
+    /// When it ends by force, if it has not ended.
+    pub(crate) fn due(&self) -> Option<Tick> {
+        (!self.over).then_some(self.deadline)
+    }
+}
+
 impl<S> Bucket<S> {
     /// Takes a command of another thread.
     pub(crate) fn command(&mut self, command: Command<S>) {
         match command {
-            Command::Reply {
-                conn,
-                client_seq,
-                outcome,
-                at,
-            } => self.reply(conn, client_seq, outcome, at),
+            Command::Reply { conn, client_seq, outcome, at } => self.reply(conn, client_seq, outcome, at),
             Command::Kick { conn, reason } => {
                 if let Some(slot) = self.conns.find(Token::of_conn(conn)) {
                     tracing::debug!(%conn, ?reason, "kicked");

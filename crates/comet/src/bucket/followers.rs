@@ -43,7 +43,7 @@ impl Hasher for IdHasher {
     }
 
     fn write_isize(&mut self, word: isize) {
-        self.mix(word as u64);
+        self.mix(word.cast_unsigned() as u64);
     }
 }
 

@@ -20,17 +20,11 @@ impl<S> Bucket<S> {
             Op::SEND_MSG => self.handle_send(slot, header, body),
             Op::RECEIVE_MSG_REPLY => self.handle_push_ack(slot, header.ack),
             Op::HEARTBEAT => {
-                let reply = Header {
-                    op: Op::HEARTBEAT_REPLY,
-                    ..header
-                };
+                let reply = Header { op: Op::HEARTBEAT_REPLY, ..header };
                 self.send_frame(slot, reply, &[0; 4]);
             }
             Op::SYNC_MSG_REQ => {
-                let reply = Header {
-                    op: Op::SYNC_MSG_REPLY,
-                    ..header
-                };
+                let reply = Header { op: Op::SYNC_MSG_REPLY, ..header };
                 self.send_frame(slot, reply, body);
             }
             Op::DISCONNECT => self.finish(slot, CloseReason::Client),

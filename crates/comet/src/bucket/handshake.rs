@@ -19,10 +19,7 @@ impl<S> Bucket<S> {
         };
         let token = self.conns.token(slot);
         let Some(conn) = self.conns.get_mut(slot) else { return };
-        conn.phase = Phase::Authenticating(Box::new(Login {
-            header,
-            device: login.device.clone(),
-        }));
+        conn.phase = Phase::Authenticating(Box::new(Login { header, device: login.device.clone() }));
         let request = ConnectRequest {
             app: login.app,
             token: login.token,
@@ -32,12 +29,10 @@ impl<S> Bucket<S> {
         };
         match self.ports.logic.connect(request, self.now) {
             Reply::Ready(result) => self.connected(slot, result),
-            later => self.work.deferred.push(Box::pin(async move {
-                Completed {
-                    token,
-                    answer: Answer::Connect(later.await),
-                }
-            })),
+            later => self
+                .work
+                .deferred
+                .push(Box::pin(async move { Completed { token, answer: Answer::Connect(later.await) } })),
         }
     }
 

@@ -12,12 +12,7 @@ use super::window::{Acked, PushSeq};
 
 /// The header of a push: stamped per connection, the body is shared. Receivers ignore `ack`.
 fn header(seq: PushSeq) -> Header {
-    Header {
-        ver: 1,
-        op: Op::RECEIVE_MSG,
-        seq: seq.wire(),
-        ack: 0,
-    }
+    Header { ver: 1, op: Op::RECEIVE_MSG, seq: seq.wire(), ack: 0 }
 }
 
 impl<S> Bucket<S> {
@@ -101,9 +96,7 @@ impl<S> Bucket<S> {
         }
         let before = Tick(tick.0.saturating_sub(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)));
         let mut again = Vec::new();
-        session
-            .window
-            .resend(before, tick, |seq, body| again.push((seq, Arc::clone(body))));
+        session.window.resend(before, tick, |seq, body| again.push((seq, Arc::clone(body))));
         for (seq, body) in again {
             self.metrics().resends.inc();
             self.send_frame(slot, header(seq), &body);

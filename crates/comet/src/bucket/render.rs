@@ -37,11 +37,7 @@ pub(crate) struct Renderer {
 
 impl Renderer {
     pub(crate) fn new() -> Self {
-        Self {
-            kept: vec![None; KEPT],
-            names: HashMap::new(),
-            scratch: Vec::new(),
-        }
+        Self { kept: vec![None; KEPT], names: HashMap::new(), scratch: Vec::new() }
     }
 
     pub(crate) fn render(&mut self, entry: &Entry, users: &dyn Users) -> Rendered {

@@ -91,12 +91,8 @@ impl<S> Bucket<S> {
         let Some(session) = self.conns.get(slot).and_then(|conn| conn.session()) else {
             return;
         };
-        let header = Header {
-            ver: session.version,
-            op: Op::SEND_MSG_REPLY,
-            seq: client_seq.0,
-            ack: client_seq.0,
-        };
+        let header =
+            Header { ver: session.version, op: Op::SEND_MSG_REPLY, seq: client_seq.0, ack: client_seq.0 };
         self.send_frame(slot, header, &txchat::outcome(outcome));
     }
 }

@@ -47,11 +47,7 @@ impl Session {
             seen: start,
             need,
             window: Window::new(),
-            resend: Resend {
-                at: Tick::NEVER,
-                delay,
-                count: 0,
-            },
+            resend: Resend { at: Tick::NEVER, delay, count: 0 },
             cursor_due: Tick::NEVER,
             retry_at: Tick::NEVER,
             reading: false,

@@ -27,10 +27,7 @@ impl Token {
     /// The token of this number.
     #[must_use]
     pub fn from_bits(bits: u64) -> Self {
-        Self {
-            slot: bits as u32,
-            tenant: (bits >> 32) as u32,
-        }
+        Self { slot: bits as u32, tenant: (bits >> 32) as u32 }
     }
 
     /// The connection's public id: bucket, tenant and slot in 53 bits (JavaScript). Unique within the process unless
@@ -62,10 +59,7 @@ pub(crate) struct Slots<T> {
 
 impl<T> Slots<T> {
     pub(crate) fn new() -> Self {
-        Self {
-            slots: Vec::new(),
-            free: std::collections::VecDeque::new(),
-        }
+        Self { slots: Vec::new(), free: std::collections::VecDeque::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -77,19 +71,13 @@ impl<T> Slots<T> {
         if let Some(slot) = self.free.pop_front() {
             let entry = &mut self.slots[slot as usize];
             entry.value = Some(value);
-            return Some(Token {
-                slot,
-                tenant: entry.tenant,
-            });
+            return Some(Token { slot, tenant: entry.tenant });
         }
         if self.slots.len() >= SLOTS_MAX {
             return None;
         }
         let slot = self.slots.len() as u32;
-        self.slots.push(Slot {
-            tenant: 0,
-            value: Some(value),
-        });
+        self.slots.push(Slot { tenant: 0, value: Some(value) });
         Some(Token { slot, tenant: 0 })
     }
 
@@ -146,10 +134,7 @@ mod tests {
 
     #[test]
     fn ids_fit_javascript_and_lead_back_to_the_token() {
-        let token = Token {
-            slot: SLOTS_MAX as u32 - 1,
-            tenant: (1 << TENANT_BITS) - 1,
-        };
+        let token = Token { slot: SLOTS_MAX as u32 - 1, tenant: (1 << TENANT_BITS) - 1 };
         let conn = token.conn_id(BucketId(BUCKETS_MAX - 1));
         assert!(conn.0 < 1 << 53);
         assert_eq!(Token::of_conn(conn), token);

@@ -5,6 +5,7 @@ use std::time::Instant;
 use halley_core::clock::Now;
 
 use super::core::Bucket;
+use super::drain::Drain;
 use super::io::{Deferred, Io, SocketReady};
 use super::tick::Tick;
 
@@ -80,7 +81,7 @@ impl<S> Bucket<S> {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         let retry = self.work.retry_at;
-        let drain = self.drain.as_ref().map(|drain| drain.deadline);
+        let drain = self.drain.as_ref().and_then(Drain::due);
         let due = [self.wheel.next_step(), retry, drain].into_iter().flatten().min()?;
         due.instant(self.start)
     }

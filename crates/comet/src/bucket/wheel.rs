@@ -33,13 +33,7 @@ pub(crate) struct Wheel {
 
 impl Wheel {
     pub(crate) fn new() -> Self {
-        Self {
-            nodes: Vec::new(),
-            heads: [[NONE; SLOTS]; LEVELS],
-            used: [0; LEVELS],
-            now: Tick(0),
-            armed: 0,
-        }
+        Self { nodes: Vec::new(), heads: [[NONE; SLOTS]; LEVELS], used: [0; LEVELS], now: Tick(0), armed: 0 }
     }
 
     /// When the timer of `slot` fires, if it is armed.
@@ -51,12 +45,7 @@ impl Wheel {
     /// Arms the timer of `slot`, or moves it. What is due already fires at the next [`Wheel::advance`].
     pub(crate) fn arm(&mut self, slot: u32, due: Tick) {
         if slot as usize >= self.nodes.len() {
-            let unarmed = Node {
-                due: Tick::NEVER,
-                next: NONE,
-                prev: NONE,
-                place: UNARMED,
-            };
+            let unarmed = Node { due: Tick::NEVER, next: NONE, prev: NONE, place: UNARMED };
             self.nodes.resize(slot as usize + 1, unarmed);
         }
         self.disarm(slot);

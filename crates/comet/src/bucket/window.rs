@@ -57,10 +57,7 @@ pub(crate) struct Window {
 
 impl Window {
     pub(crate) fn new() -> Self {
-        Self {
-            first: PushSeq::FIRST,
-            pushes: VecDeque::new(),
-        }
+        Self { first: PushSeq::FIRST, pushes: VecDeque::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -74,11 +71,7 @@ impl Window {
     /// Adds a push and answers its sequence.
     pub(crate) fn push(&mut self, key: SyncKey, body: Arc<[u8]>, now: Tick) -> PushSeq {
         let seq = self.first.plus(self.pushes.len());
-        self.pushes.push_back(Push {
-            covers: key,
-            body: Some(body),
-            sent: now,
-        });
+        self.pushes.push_back(Push { covers: key, body: Some(body), sent: now });
         seq
     }
 

@@ -16,8 +16,8 @@ use halley_core::key::SyncKey;
 use halley_core::message::{Content, Conversation, EntryKind, Message};
 use halley_core::ports::PortError;
 use halley_core::ports::accounts::{Unknown, Users};
-use halley_core::ports::gateways::Gateways;
 use halley_core::ports::feed::{Feed, FeedEvent, FeedReader};
+use halley_core::ports::gateways::Gateways;
 use halley_core::ports::logic::{Logic, SendRefused};
 use halley_core::ports::timelines::{Page, TimelineRange, Timelines};
 use halley_core::record::{Entry, Record, Targets};
@@ -70,7 +70,7 @@ impl Backend {
     /// Appends an entry to these inboxes, and to a group's feed.
     pub(crate) fn append(&self, message: Message, inboxes: &[i64], feed: Option<GroupId>) -> SyncKey {
         let mut state = self.lock();
-        let key = SyncKey::from_raw(state.log.len() as i64 + 1).expect("positive");
+        let key = key(state.log.len() + 1);
         let targets = Targets::new(inboxes.iter().map(|user| UserId(*user)).collect(), feed);
         let record = Arc::new(Record { message, targets });
         state.log.push(Entry { key, record });
@@ -82,18 +82,15 @@ impl Backend {
 
     /// A private message from 1 into one inbox.
     pub(crate) fn deliver(&self, to: i64, text: &str) -> SyncKey {
-        let id = self.lock().log.len() as i64 + 1_000;
-        let content = Content {
-            kind: 1,
-            bytes: Bytes::copy_from_slice(text.as_bytes()),
-        };
+        let id = key(self.lock().log.len() + 1_000).raw();
+        let content = Content { kind: 1, bytes: Bytes::copy_from_slice(text.as_bytes()) };
         self.append(message(id, 1, Conversation::User(UserId(to)), content), &[to], None)
     }
 
     /// Decides everything on the bus: all is accepted.
     pub(crate) fn answer(&self, mut reply: impl FnMut(ReplyTo, SendOutcome)) {
         while let Some(command) = { self.lock().inbound.pop_front() } {
-            let id = MsgId(self.lock().log.len() as i64 + 1_000);
+            let id = MsgId(key(self.lock().log.len() + 1_000).raw());
             let (conversation, other) = match command.target {
                 Target::User(user) => (Conversation::User(user), user.0),
                 Target::Group(group) => (Conversation::Group(group), 0),
@@ -142,6 +139,11 @@ impl Backend {
     }
 }
 
+/// The key of the n-th entry.
+fn key(place: usize) -> SyncKey {
+    SyncKey::from_raw(i64::try_from(place).expect("is small")).expect("is positive")
+}
+
 pub(crate) fn message(id: i64, from: i64, conversation: Conversation, content: Content) -> Message {
     Message {
         id: MsgId(id),
@@ -163,18 +165,14 @@ impl Logic for Backend {
             let user = UserId(request.token.parse().map_err(|_| ConnectRefused::InvalidToken)?);
             let state = backend.lock();
             let start = match &request.device {
-                None => SyncKey::from_raw(state.log.len() as i64).expect("positive"),
+                None => key(state.log.len()),
                 Some(device) => {
                     let known = state.cursors.get(&(user, device.key.0.to_string()));
                     known.copied().unwrap_or(SyncKey::START)
                 }
             };
             Ok(Connected {
-                app: Arc::new(App {
-                    id: APP,
-                    name: "demo".into(),
-                    settings: AppSettings::default(),
-                }),
+                app: Arc::new(App { id: APP, name: "demo".into(), settings: AppSettings::default() }),
                 user,
                 user_name: user.to_string().into(),
                 start,
@@ -237,10 +235,7 @@ impl Timelines for Backend {
             let mut state = backend.lock();
             if state.failing_reads > 0 {
                 state.failing_reads -= 1;
-                return Err(PortError::Unavailable {
-                    what: "index",
-                    why: "test".into(),
-                });
+                return Err(PortError::Unavailable { what: "index", why: "test".into() });
             }
             let wanted = |entry: &&Entry| {
                 entry.key > range.from && entry.record.timelines().any(|timeline| timeline == range.timeline)
@@ -248,21 +243,17 @@ impl Timelines for Backend {
             let entries: Vec<Entry> =
                 state.log.iter().filter(wanted).take(range.entries_max).cloned().collect();
             let more = entries.len() == range.entries_max;
-            let end = SyncKey::from_raw(state.log.len() as i64).expect("positive");
+            let end = key(state.log.len());
             let complete_to = match entries.last() {
                 Some(last) if more => last.key,
                 _ => end,
             };
-            Ok(Page {
-                entries,
-                complete_to,
-                more,
-            })
+            Ok(Page { entries, complete_to, more })
         })
     }
 
     fn head(&self, _: TimelineId) -> Reply<Result<SyncKey, PortError>> {
-        Reply::Ready(Ok(SyncKey::from_raw(self.lock().log.len() as i64).expect("positive")))
+        Reply::Ready(Ok(key(self.lock().log.len())))
     }
 }
 
@@ -297,7 +288,7 @@ impl FeedReader for Reader {
     }
 
     fn position(&self) -> SyncKey {
-        SyncKey::from_raw(self.at as i64).expect("positive")
+        key(self.at)
     }
 
     fn poll_next(&mut self, max: usize, context: &mut Context<'_>) -> Poll<FeedEvent> {

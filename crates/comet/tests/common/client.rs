@@ -8,7 +8,8 @@ use halley_wire::txchat::{Common, Decoded, Frame, Header, Op, decode, pb};
 use prost::Message as _;
 
 /// A right upgrade request.
-pub(crate) const UPGRADE: &[u8] = b"GET /sub HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+pub(crate) const UPGRADE: &[u8] =
+    b"GET /sub HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 pub(crate) struct Client {
@@ -22,15 +23,7 @@ pub(crate) struct Client {
 
 /// The bytes of a frame.
 pub(crate) fn frame(op: i32, seq: i32, ack: i32, body: &[u8]) -> Vec<u8> {
-    let frame = Frame {
-        header: Header {
-            ver: 1,
-            op: Op(op),
-            seq,
-            ack,
-        },
-        body: Bytes::copy_from_slice(body),
-    };
+    let frame = Frame { header: Header { ver: 1, op: Op(op), seq, ack }, body: Bytes::copy_from_slice(body) };
     let mut bytes = Vec::new();
     frame.put(&mut bytes).expect("is small");
     bytes
@@ -38,30 +31,16 @@ pub(crate) fn frame(op: i32, seq: i32, ack: i32, body: &[u8]) -> Vec<u8> {
 
 /// An AuthMsg for the backend of the tests.
 pub(crate) fn auth_body(user: &str, device: &str) -> Vec<u8> {
-    let login = pb::Login {
-        uuid: device.into(),
-        device_name: "test".into(),
-        ..pb::Login::default()
-    };
+    let login = pb::Login { uuid: device.into(), device_name: "test".into(), ..pb::Login::default() };
     let ext = if device.is_empty() { Bytes::new() } else { login.encode_to_vec().into() };
-    let auth = pb::AuthMsg {
-        app_id: "demo".into(),
-        token: user.into(),
-        ext,
-    };
+    let auth = pb::AuthMsg { app_id: "demo".into(), token: user.into(), ext };
     auth.encode_to_vec()
 }
 
 /// An envelope with a message to a user.
 pub(crate) fn send_body(target: &str, client_id: &str, text: &str) -> Vec<u8> {
     let mut body = Vec::new();
-    let common = Common {
-        seq: client_id,
-        target,
-        msg_type: 1,
-        msg: text.as_bytes(),
-        ..Common::default()
-    };
+    let common = Common { seq: client_id, target, msg_type: 1, msg: text.as_bytes(), ..Common::default() };
     common.put(&mut body);
     body
 }
@@ -84,30 +63,18 @@ pub(crate) fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
 
 /// Bytes from hex digits, spaces ignored.
 pub(crate) fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text
-        .chars()
-        .filter(|c| !c.is_whitespace())
-        .map(|c| c.to_digit(16).expect("is hex") as u8)
-        .collect();
+    let digits: Vec<u8> =
+        text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_digit(16).expect("is hex") as u8).collect();
     digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
 impl Client {
     pub(crate) fn tcp(end: SimClient) -> Self {
-        Self {
-            end,
-            input: Vec::new(),
-            kept: VecDeque::new(),
-            is_web_socket: false,
-            controls: Vec::new(),
-        }
+        Self { end, input: Vec::new(), kept: VecDeque::new(), is_web_socket: false, controls: Vec::new() }
     }
 
     pub(crate) fn web_socket(end: SimClient) -> Self {
-        Self {
-            is_web_socket: true,
-            ..Self::tcp(end)
-        }
+        Self { is_web_socket: true, ..Self::tcp(end) }
     }
 
     /// Sends a frame.

@@ -57,12 +57,7 @@ impl World {
         })
         .expect("is a valid configuration");
         sim.serve(&ports(&backend, clock.clone()));
-        Self {
-            sim,
-            clock,
-            metrics,
-            backend,
-        }
+        Self { sim, clock, metrics, backend }
     }
 
     /// A client that has connected by TCP.

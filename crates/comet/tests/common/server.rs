@@ -20,10 +20,7 @@ pub(crate) struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Now {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Now {
-            mono: Instant::now(),
-            wall_ms: since.as_millis() as u64,
-        }
+        Now { mono: Instant::now(), wall_ms: since.as_millis() as u64 }
     }
 }
 
@@ -52,10 +49,8 @@ impl Server {
         let (gateway, seats) = Gateway::new(parts).expect("is a valid configuration");
         backend.answer_through(Arc::new(gateway.clone()));
         let local = "127.0.0.1:0".parse().expect("is an address");
-        let endpoints = [Transport::TxchatTcp, Transport::TxchatWebSocket].map(|transport| Endpoint {
-            address: local,
-            transport,
-        });
+        let endpoints = [Transport::TxchatTcp, Transport::TxchatWebSocket]
+            .map(|transport| Endpoint { address: local, transport });
         let listeners = epoll::bind(&endpoints, buckets).expect("binds");
         let (tcp, web_socket) = (listeners[0][0].local_addr(), listeners[0][1].local_addr());
         let threads = seats.into_iter().zip(listeners).map(|(seat, listeners)| {
@@ -67,14 +62,7 @@ impl Server {
             })
         });
         let threads = threads.collect();
-        Self {
-            tcp,
-            web_socket,
-            gateway,
-            metrics,
-            backend,
-            threads,
-        }
+        Self { tcp, web_socket, gateway, metrics, backend, threads }
     }
 
     /// Drains, and waits for the threads to end.

@@ -22,6 +22,7 @@ use super::{IndexError, Reach};
 pub(super) const FORMAT_KEY: [u8; 1] = *b"f";
 pub(super) const FORMAT_VERSION: u32 = 1;
 pub(super) const BATCH_PREFIX: [u8; 1] = *b"b";
+pub(super) const DEDUP_TAG: u8 = b'd';
 
 pub(super) type RowKey = [u8; 21];
 pub(super) type DedupRowKey = [u8; 29];
@@ -86,7 +87,7 @@ pub(super) fn reach_of(bytes: &[u8]) -> Result<Reach, IndexError> {
 
 pub(super) fn dedup_key(key: &DedupKey) -> DedupRowKey {
     let mut bytes = [0; 29];
-    bytes[0] = b'd';
+    bytes[0] = DEDUP_TAG;
     bytes[1..5].copy_from_slice(&key.app.0.to_be_bytes());
     bytes[5..13].copy_from_slice(&key.user.0.to_be_bytes());
     bytes[13..].copy_from_slice(&key.hash.to_be_bytes());

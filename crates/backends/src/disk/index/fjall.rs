@@ -1,24 +1,28 @@
-//! Rows in fjall.
+//! Rows on disk: the newest in a run in memory, the others in fjall's tables.
+//!
+//! Rows are not written to fjall one by one: its own journal would double what ours has, and took half a second to
+//! replay at a start. They gather in a run; when it is large, or the index closes, it becomes sorted tables at once. A
+//! crash takes the run, and the records it was made of are replayed from the log: at most [`RUN_BYTES_MAX`] of rows.
 
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fjall::compaction::filter::{
-    CompactionFilter, CompactionFilterResult, Context, Factory, ItemAccessor, Verdict,
-};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch};
+use fjall::config::PinningPolicy;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use halley_core::ids::LogSeq;
 use halley_core::key::SyncKey;
-use halley_core::ports::dedup::{DEDUP_WINDOW_MS, DedupKey, Known};
+use halley_core::ports::dedup::{DedupKey, Known};
 use halley_core::ports::timelines::Direction;
 use halley_core::tail::TailRecord;
 use halley_core::timeline::TimelineId;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
+use super::expiry::Expiry;
 use super::log_index::Rows;
 use super::opening::Marker;
+use super::run::Run;
 use super::{IndexError, Reach, Row, codec};
 
 /// See the module.
@@ -26,28 +30,42 @@ pub struct FjallRows {
     database: Database,
     timelines: Keyspace,
     dedup: Keyspace,
-    /// Where the rows of the batches begin, oldest first, so that old ones can be merged.
-    batches: Mutex<VecDeque<LogSeq>>,
+    /// What is not in tables yet. Read before the tables: what moves from here to there is then seen once at least.
+    run: RwLock<Run>,
+    /// Held by the one who writes.
+    tables: Mutex<Tables>,
     /// The newest message time seen: dedup rows a window older are dropped by compactions.
     newest_ms: Arc<AtomicU64>,
     marker: Marker,
 }
 
-/// Batch rows are merged when there are twice as many; the newest so many stay apart, for a crash may take some of
-/// those that are not in tables yet.
-const BATCH_ROWS_KEPT: usize = 1_024;
+/// What the tables hold.
+struct Tables {
+    /// They reach so far.
+    reach: Reach,
+    /// The run reaches so far.
+    run_reach: Reach,
+    /// Where the runs in them began, oldest first; the oldest ones are merged when there are many.
+    runs: VecDeque<(LogSeq, Reach)>,
+}
+
+/// A run of this size becomes tables: about 60,000 private messages.
+pub(super) const RUN_BYTES_MAX: usize = 8 << 20;
+/// The rows that say where runs begin and end are merged when there are twice as many.
+const RUN_ROWS_KEPT: usize = 512;
 const CACHE_BYTES: u64 = 8 << 20;
-const TIMELINES_MEMTABLE_BYTES: u64 = 8 << 20;
-const DEDUP_MEMTABLE_BYTES: u64 = 4 << 20;
-/// The least that fjall takes.
+const MEMTABLE_BYTES: u64 = 1 << 20;
+/// The least that fjall takes. Nothing goes into its journal.
 const ENGINE_JOURNAL_BYTES: u64 = 64 << 20;
+/// So many records enter the run under one lock; a dedup lookup waits for no more.
+const RECORDS_AT_ONCE: usize = 64;
 
 impl FjallRows {
     /// Opens what is in the directory, creating it when it is not there; `None` when what is there does not join up
     /// or is of another format.
     pub(super) fn open(path: &Path, marker: Marker) -> Result<Option<(Self, Reach)>, IndexError> {
         let newest_ms = Arc::new(AtomicU64::new(0));
-        let expiry: Arc<dyn Factory> = Arc::new(Expiry(Arc::clone(&newest_ms)));
+        let expiry = Expiry::factory(Arc::clone(&newest_ms));
         let database = Database::builder(path)
             .cache_size(CACHE_BYTES)
             .worker_threads(1)
@@ -57,137 +75,233 @@ impl FjallRows {
                 (name == "dedup").then(|| Arc::clone(&expiry))
             }))
             .open()?;
-        let timelines = database.keyspace("timelines", || {
-            KeyspaceCreateOptions::default().max_memtable_size(TIMELINES_MEMTABLE_BYTES)
-        })?;
-        let dedup = database.keyspace("dedup", || {
-            KeyspaceCreateOptions::default().max_memtable_size(DEDUP_MEMTABLE_BYTES)
-        })?;
-        let (of_timelines, mut batches) = joined(&timelines)?;
-        let (of_dedup, _) = joined(&dedup)?;
-        let version = codec::FORMAT_VERSION.to_be_bytes();
-        match timelines.get(codec::FORMAT_KEY)? {
-            Some(found) if *found == version => {}
-            None if batches.is_empty() => timelines.insert(codec::FORMAT_KEY, version)?,
-            _ => return Ok(None),
-        }
-        let (Some(of_timelines), Some(of_dedup)) = (of_timelines, of_dedup) else {
+        // A dedup lookup is on the path of every message and mostly finds nothing: it must not read a filter from a
+        // file to learn that. The upper levels keep theirs in memory (some 2 bytes a row, at most 13 million rows);
+        // below, filters and indexes are cut into blocks that fit the cache.
+        let options = || {
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(MEMTABLE_BYTES)
+                .filter_block_pinning_policy(PinningPolicy::new([true, true, true, false]))
+                .index_block_pinning_policy(PinningPolicy::new([true, true, true, false]))
+        };
+        let timelines = database.keyspace("timelines", options)?;
+        let dedup = database.keyspace("dedup", || options().expect_point_read_hits(false))?;
+        let (Some(of_timelines), Some(of_dedup)) = (joined(&timelines)?, joined(&dedup)?) else {
             return Ok(None);
         };
+        match timelines.get(codec::FORMAT_KEY)? {
+            Some(found) if *found == codec::FORMAT_VERSION.to_be_bytes() => {}
+            None if of_timelines.1.is_empty() => {}
+            _ => return Ok(None),
+        }
         // What one of them has beyond the other is replayed into both: rows are idempotent.
-        let reach = if of_timelines.watermark.seq <= of_dedup.watermark.seq {
+        let (reach, mut runs) = if of_timelines.0.watermark.seq <= of_dedup.0.watermark.seq {
             of_timelines
         } else {
             of_dedup
         };
-        batches.retain(|from| *from < reach.watermark.seq);
+        runs.retain(|(from, _)| *from < reach.watermark.seq);
+        let tables = Tables {
+            reach,
+            run_reach: reach,
+            runs,
+        };
         let rows = Self {
             database,
             timelines,
             dedup,
-            batches: Mutex::new(batches),
+            run: RwLock::default(),
+            tables: Mutex::new(tables),
             newest_ms,
             marker,
         };
         Ok(Some((rows, reach)))
     }
 
-    fn write_rows(&self, batch: &[TailRecord], into: &mut OwnedWriteBatch) {
-        // Sorted, the memtable is walked once and not jumped about in.
-        let mut rows = Vec::with_capacity(batch.len() * 2);
-        let mut dedup_rows = Vec::with_capacity(batch.len());
-        let mut newest_ms = 0;
-        for record in batch {
-            let (key, message) = (record.entry.key, &record.entry.record.message);
-            let timelines = record.entry.record.timelines();
-            rows.extend(timelines.map(|timeline| (codec::row_key(timeline, key), record.position)));
-            newest_ms = newest_ms.max(message.time_ms);
-            if let Some(dedup) = DedupKey::of(message) {
-                let known = Known {
-                    id: message.id,
-                    time_ms: message.time_ms,
-                    key,
-                };
-                dedup_rows.push((codec::dedup_key(&dedup), known));
-            }
-        }
-        self.newest_ms.fetch_max(newest_ms, Ordering::Relaxed);
-        rows.sort_unstable();
-        for (key, position) in rows {
-            into.insert(&self.timelines, key, position.to_be_bytes());
-        }
-        // Stable: of two with the same key the newer stays behind the older, and wins.
-        dedup_rows.sort_by_key(|(key, _)| *key);
-        let mut dedup_rows = dedup_rows.into_iter().peekable();
-        while let Some((key, known)) = dedup_rows.next() {
-            if dedup_rows.peek().is_none_or(|(next, _)| *next != key) {
-                into.insert(&self.dedup, key, codec::known(&known));
-            }
-        }
+    /// Bytes on disk, for operators.
+    ///
+    /// # Errors
+    /// When they cannot be told.
+    pub fn disk_bytes(&self) -> Result<u64, IndexError> {
+        Ok(self.database.disk_space()?)
     }
 
-    /// Adds the row of this batch, and merges old rows when there are many.
-    fn write_batch_row(&self, from: LogSeq, to: &Reach, batches: &mut VecDeque<LogSeq>, into: &mut OwnedWriteBatch) {
-        let value = codec::reach(to);
-        into.insert(&self.timelines, codec::batch_key(from), value);
-        into.insert(&self.dedup, codec::batch_key(from), value);
-        if batches.back() != Some(&from) {
-            batches.push_back(from);
-        }
-    }
-
-    fn merge_batch_rows(&self, batches: &mut VecDeque<LogSeq>) -> Result<(), IndexError> {
-        if batches.len() <= 2 * BATCH_ROWS_KEPT {
+    /// Makes tables of the run. Who reads finds the rows in the one or in the other all the time.
+    fn write_tables(&self, tables: &mut Tables) -> Result<(), IndexError> {
+        let to = tables.run_reach;
+        if to.watermark.seq == tables.reach.watermark.seq {
             return Ok(());
         }
-        let merged = batches.len() - BATCH_ROWS_KEPT;
-        let (Some(first), Some(last)) = (batches.front().copied(), batches.get(merged - 1).copied()) else {
-            return Ok(());
-        };
-        let to = self.timelines.get(codec::batch_key(last))?.ok_or(IndexError::Malformed)?;
-        let mut into = self.database.batch();
-        for keyspace in [&self.timelines, &self.dedup] {
-            into.insert(keyspace, codec::batch_key(first), to.clone());
-            for from in batches.iter().take(merged).skip(1) {
-                into.remove(keyspace, codec::batch_key(*from));
-            }
+        let run_rows = tables.run_rows(&to);
+        {
+            let run = self.run.read();
+            self.newest_ms.fetch_max(run.newest_ms, Ordering::Relaxed);
+            self.write_dedup(&run, &run_rows)?;
+            self.write_timelines(&run, &run_rows)?;
         }
-        into.commit()?;
-        batches.drain(1..merged);
+        *self.run.write() = Run::default();
+        tables.wrote(to);
         Ok(())
+    }
+
+    fn write_dedup(&self, run: &Run, run_rows: &[RunRow]) -> Result<(), IndexError> {
+        let mut rows: Vec<_> = run.dedup.iter().map(|(key, known)| (codec::dedup_key(key), known)).collect();
+        rows.sort_unstable_by_key(|(key, _)| *key);
+        let mut into = self.dedup.start_ingestion()?;
+        for (key, reach) in run_rows {
+            match reach {
+                Some(reach) => into.write(*key, codec::reach(reach))?,
+                None => into.write_tombstone(*key)?,
+            }
+        }
+        for (key, known) in rows {
+            into.write(key, codec::known(known))?;
+        }
+        Ok(into.finish()?)
+    }
+
+    fn write_timelines(&self, run: &Run, run_rows: &[RunRow]) -> Result<(), IndexError> {
+        let mut rows: Vec<_> = run.timelines.iter().collect();
+        rows.sort_unstable_by_key(|(timeline, _)| codec::row_key(**timeline, SyncKey::START));
+        let mut into = self.timelines.start_ingestion()?;
+        for (key, reach) in run_rows {
+            match reach {
+                Some(reach) => into.write(*key, codec::reach(reach))?,
+                None => into.write_tombstone(*key)?,
+            }
+        }
+        into.write(codec::FORMAT_KEY, codec::FORMAT_VERSION.to_be_bytes())?;
+        for (timeline, rows) in rows {
+            for row in rows {
+                into.write(codec::row_key(*timeline, row.key), row.position.to_be_bytes())?;
+            }
+        }
+        Ok(into.finish()?)
     }
 }
 
-/// How far the batch rows of a keyspace lead without a gap, and where they begin; no reach when there is a gap.
-fn joined(keyspace: &Keyspace) -> Result<(Option<Reach>, VecDeque<LogSeq>), IndexError> {
+/// A row that says where a run leads, or that it was merged into an older one.
+type RunRow = ([u8; 9], Option<Reach>);
+
+impl Tables {
+    /// What is to be written about runs with the next one, in the order of the keys.
+    fn run_rows(&self, to: &Reach) -> Vec<RunRow> {
+        let mut rows = Vec::new();
+        let merged = self.merged();
+        if let (Some((first, _)), Some((_, last))) = (self.runs.front(), self.runs.get(merged.saturating_sub(1)))
+            && merged > 1
+        {
+            rows.push((codec::batch_key(*first), Some(*last)));
+            let gone = self.runs.iter().take(merged).skip(1);
+            rows.extend(gone.map(|(from, _)| (codec::batch_key(*from), None)));
+        }
+        rows.push((codec::batch_key(self.reach.watermark.seq), Some(*to)));
+        rows
+    }
+
+    /// How many of the oldest become one.
+    fn merged(&self) -> usize {
+        if self.runs.len() < 2 * RUN_ROWS_KEPT {
+            return 0;
+        }
+        self.runs.len() - RUN_ROWS_KEPT
+    }
+
+    fn wrote(&mut self, to: Reach) {
+        let merged = self.merged();
+        if merged > 1 {
+            let last = self.runs[merged - 1].1;
+            self.runs[0].1 = last;
+            self.runs.drain(1..merged);
+        }
+        self.runs.push_back((self.reach.watermark.seq, to));
+        self.reach = to;
+    }
+}
+
+type Joined = (Reach, VecDeque<(LogSeq, Reach)>);
+
+/// How far the runs of a keyspace lead, and where they begin; `None` when there is a gap between them.
+fn joined(keyspace: &Keyspace) -> Result<Option<Joined>, IndexError> {
     let mut reach = Reach::default();
-    let mut batches = VecDeque::new();
+    let mut runs = VecDeque::new();
     for row in keyspace.prefix(codec::BATCH_PREFIX) {
         let (key, value) = row.into_inner()?;
         let from = codec::batch_from(&key)?;
         let to = codec::reach_of(&value)?;
         if from > reach.watermark.seq {
-            return Ok((None, batches));
+            return Ok(None);
         }
         if to.watermark.seq > reach.watermark.seq {
             reach = to;
         }
-        batches.push_back(from);
+        runs.push_back((from, to));
     }
-    Ok((Some(reach), batches))
+    Ok(Some((reach, runs)))
 }
 
 impl Rows for FjallRows {
-    fn write(&self, batch: &[TailRecord], from: &Reach, to: &Reach) -> Result<(), IndexError> {
-        let mut batches = self.batches.lock();
-        let mut into = OwnedWriteBatch::with_capacity(self.database.clone(), batch.len() * 3 + 2);
-        self.write_rows(batch, &mut into);
-        self.write_batch_row(from.watermark.seq, to, &mut batches, &mut into);
-        let written = into.commit().map_err(IndexError::from).and_then(|()| self.merge_batch_rows(&mut batches));
-        written.inspect_err(|_| self.suspect())
+    fn write(&self, batch: &[TailRecord], _from: &Reach, to: &Reach) -> Result<(), IndexError> {
+        let mut tables = self.tables.lock();
+        // First, so that a run that could not be written is tried again before it grows.
+        if self.run.read().bytes() >= RUN_BYTES_MAX {
+            self.write_tables(&mut tables).inspect_err(|_| self.suspect())?;
+        }
+        for records in batch.chunks(RECORDS_AT_ONCE) {
+            let mut run = self.run.write();
+            records.iter().for_each(|record| run.add(record));
+        }
+        tables.run_reach = *to;
+        Ok(())
     }
 
     fn scan(
+        &self,
+        timeline: TimelineId,
+        low: SyncKey,
+        high: SyncKey,
+        direction: Direction,
+        max: usize,
+    ) -> Result<Vec<Row>, IndexError> {
+        // The run has everything of the timeline from its first row there on: the tables are asked for what is below.
+        let (newer, border) = {
+            let run = self.run.read();
+            let border = run.first(timeline).map_or(high, |first| first.min(high));
+            (run.scan(timeline, low, high, direction, max), border)
+        };
+        if direction == Direction::Before && newer.len() == max {
+            return Ok(newer);
+        }
+        let wanted = if direction == Direction::Before { max - newer.len() } else { max };
+        let older = self.scan_tables(timeline, low, border, direction, wanted)?;
+        let (mut first, second) = match direction {
+            Direction::After => (older, newer),
+            Direction::Before => (newer, older),
+        };
+        first.extend(second);
+        first.truncate(max);
+        Ok(first)
+    }
+
+    fn find_dedup(&self, key: &DedupKey) -> Result<Option<Known>, IndexError> {
+        if let Some(known) = self.run.read().dedup.get(key) {
+            return Ok(Some(*known));
+        }
+        let found = self.dedup.get(codec::dedup_key(key))?;
+        found.map(|value| codec::known_of(&value)).transpose()
+    }
+
+    fn flush(&self) -> Result<(), IndexError> {
+        self.write_tables(&mut self.tables.lock()).inspect_err(|_| self.suspect())
+    }
+
+    fn suspect(&self) {
+        self.marker.suspect();
+    }
+}
+
+impl FjallRows {
+    fn scan_tables(
         &self,
         timeline: TimelineId,
         low: SyncKey,
@@ -211,45 +325,5 @@ impl Rows for FjallRows {
             Direction::After => rows.take(max).map(row).collect(),
             Direction::Before => rows.rev().take(max).map(row).collect(),
         }
-    }
-
-    fn find_dedup(&self, key: &DedupKey) -> Result<Option<Known>, IndexError> {
-        let found = self.dedup.get(codec::dedup_key(key))?;
-        found.map(|value| codec::known_of(&value)).transpose()
-    }
-
-    fn suspect(&self) {
-        self.marker.suspect();
-    }
-}
-
-/// Drops dedup rows that are a window old, when a compaction comes across them.
-struct Expiry(Arc<AtomicU64>);
-
-impl Factory for Expiry {
-    fn name(&self) -> &str {
-        "dedup-expiry"
-    }
-
-    fn make_filter(&self, _context: &Context) -> Box<dyn CompactionFilter> {
-        let newest_ms = self.0.load(Ordering::Relaxed);
-        Box::new(Expired {
-            before_ms: newest_ms.saturating_sub(DEDUP_WINDOW_MS),
-        })
-    }
-}
-
-struct Expired {
-    before_ms: u64,
-}
-
-impl CompactionFilter for Expired {
-    fn filter_item(&mut self, item: ItemAccessor<'_>, _context: &Context) -> CompactionFilterResult {
-        if item.key().first() != Some(&b'd') {
-            return Ok(Verdict::Keep);
-        }
-        let known = codec::known_of(&item.value()?);
-        let is_expired = known.is_ok_and(|known| known.time_ms < self.before_ms);
-        Ok(if is_expired { Verdict::Remove } else { Verdict::Keep })
     }
 }

@@ -20,7 +20,8 @@ use super::{IndexError, Reach, Row};
 
 /// Where rows are kept.
 pub trait Rows: Send + Sync + 'static {
-    /// Adds a batch, as a whole or not at all, and remembers that it leads from `from` to `to`.
+    /// Adds a batch, as a whole or not at all, and remembers that it leads from `from` to `to`. A crash may take it
+    /// back, and then all that follow too.
     ///
     /// # Errors
     /// When nothing of it was added.
@@ -44,6 +45,14 @@ pub trait Rows: Send + Sync + 'static {
     /// # Errors
     /// When it cannot be read.
     fn find_dedup(&self, key: &DedupKey) -> Result<Option<Known>, IndexError>;
+
+    /// Makes everything survive the end of the process.
+    ///
+    /// # Errors
+    /// When it does not: it is replayed then.
+    fn flush(&self) -> Result<(), IndexError> {
+        Ok(())
+    }
 
     /// Something read from it was not what it should be: do not trust it at the next start.
     fn suspect(&self) {}

@@ -2,19 +2,21 @@
 //!
 //! Owns: rows (timeline, key) -> position, dedup rows, how far both go; reading a range of bodies.
 //!
-//! Does not: hold a body, sync anything for its own sake. It is derived from the log: what a crash takes from it is
-//! taken from its end and replayed; what does not join up is thrown away and rebuilt.
+//! Does not: hold a body, keep a journal of its own. It is derived from the log: what a crash takes from it is taken
+//! from its end and replayed; what does not join up is thrown away and rebuilt.
 //!
-//! **Invariants:** a batch is atomic; rows at or below the watermark are complete; a body is served only if the log
+//! **Invariants:** batches are whole for whoever reads; what survives a crash is a prefix of them; rows at or below the watermark are complete; a body is served only if the log
 //! has that very sequence, checked, where the row says or (for rewritten segments) elsewhere.
 
 mod bodies;
 mod codec;
+mod expiry;
 mod fjall;
 mod log_index;
 mod memory;
 mod opening;
 mod pool;
+mod run;
 
 pub use self::fjall::FjallRows;
 pub use bodies::Bodies;

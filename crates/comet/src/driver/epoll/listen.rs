@@ -61,15 +61,9 @@ pub fn bind(endpoints: &[Endpoint], buckets: u16) -> Result<Vec<Vec<BucketListen
     let mut seats: Vec<Vec<BucketListener>> = (0..buckets).map(|_| Vec::new()).collect();
     for endpoint in endpoints {
         let bound = Listener::bind_shared(endpoint.address, seats.len());
-        let bound = bound.map_err(|source| BindError {
-            endpoint: *endpoint,
-            source,
-        })?;
+        let bound = bound.map_err(|source| BindError { endpoint: *endpoint, source })?;
         for (seat, listener) in seats.iter_mut().zip(bound) {
-            seat.push(BucketListener {
-                transport: endpoint.transport,
-                listener,
-            });
+            seat.push(BucketListener { transport: endpoint.transport, listener });
         }
     }
     Ok(seats)

@@ -17,14 +17,8 @@ impl SimClock {
     /// A clock that shows this wall time (unix milliseconds).
     #[must_use]
     pub fn new(wall_ms: u64) -> Self {
-        let begin = Now {
-            mono: Instant::now(),
-            wall_ms,
-        };
-        Self {
-            begin,
-            passed_ns: Arc::default(),
-        }
+        let begin = Now { mono: Instant::now(), wall_ms };
+        Self { begin, passed_ns: Arc::default() }
     }
 
     /// Moves it on.

@@ -102,6 +102,20 @@ impl SimGateway {
         })
     }
 
+    /// Over a gateway and seats that a composition has made; call [`SimGateway::serve`] next. `seed` as in
+    /// [`SimParts::seed`].
+    #[must_use]
+    pub fn over(
+        gateway: Gateway<SimSocket>,
+        seats: Vec<BucketSeat<SimSocket>>,
+        clock: SimClock,
+        seed: u64,
+    ) -> Self {
+        let net = SimNet::default();
+        net.tear_writes(seed);
+        Self { gateway, empty: seats, seats: Vec::new(), net, clock, random: seed | 1, connected: 0 }
+    }
+
     /// The handle for the other roles.
     #[must_use]
     pub fn gateway(&self) -> Gateway<SimSocket> {
@@ -141,6 +155,14 @@ impl SimGateway {
             worked |= self.turn_of((first + index) % count);
         }
         worked
+    }
+
+    /// One turn of one bucket. `true`: there was something to do.
+    ///
+    /// # Panics
+    /// When there is no such bucket.
+    pub fn turn_bucket(&mut self, bucket: BucketId) -> bool {
+        self.turn_of(usize::from(bucket.0))
     }
 
     /// Turns until there is nothing to do at this time.
@@ -190,11 +212,7 @@ impl SimGateway {
 
     fn turn_of(&mut self, index: usize) -> bool {
         let now = self.clock.now();
-        let Seat {
-            bucket,
-            commands,
-            deferred,
-        } = &mut self.seats[index];
+        let Seat { bucket, commands, deferred } = &mut self.seats[index];
         let id = BucketId(index as u16);
         let due = bucket.next_deadline().is_some_and(|due| due <= now.mono);
         let mut worked = due || bucket.has_work();

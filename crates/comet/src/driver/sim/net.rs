@@ -87,14 +87,8 @@ impl SimNet {
             full: false,
         });
         drop(state);
-        let socket = SimSocket {
-            net: self.clone(),
-            id,
-        };
-        let client = SimClient {
-            net: self.clone(),
-            id,
-        };
+        let socket = SimSocket { net: self.clone(), id };
+        let client = SimClient { net: self.clone(), id };
         (socket, client)
     }
 
@@ -185,8 +179,9 @@ impl Io<SimSocket> for SimIo {
     fn deregister(&mut self, socket: &SimSocket) -> io::Result<()> {
         let mut state = socket.net.0.lock();
         let watcher = state.pipes[socket.id].watcher.take();
-        if let Some((_, token)) = watcher {
-            state.ready.retain(|(_, ready)| ready.token != token);
+        if let Some((bucket, token)) = watcher {
+            // Tokens are a bucket's own: another bucket may have the same one.
+            state.ready.retain(|(of, ready)| *of != bucket || ready.token != token);
         }
         Ok(())
     }

@@ -155,10 +155,7 @@ mod tests {
             conversation,
             from: UserId(7),
             kind,
-            content: Content {
-                kind: 1,
-                bytes: Bytes::from_static(b"hi"),
-            },
+            content: Content { kind: 1, bytes: Bytes::from_static(b"hi") },
             ext: Bytes::from_static(&[0x4a, 0x00]),
             client_id: Bytes::from_static(b"c"),
             time_ms: 5,

@@ -7,7 +7,6 @@ use halley_wire::txchat::pb;
 use prost::Message as _;
 use thiserror::Error;
 
-
 /// The body of an Auth frame, or its `ext`, cannot be read: refused like a bad token (spec 1.4).
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
 #[error("the login is not decodable")]
@@ -30,11 +29,7 @@ pub(crate) fn login(body: &[u8]) -> Result<LoginRequest, LoginError> {
         let login = pb::Login::decode(&auth.ext[..]).map_err(|_| LoginError)?;
         Some(Arc::new(device_of(&login)))
     };
-    Ok(LoginRequest {
-        app: auth.app_id.into(),
-        token: auth.token.into(),
-        device,
-    })
+    Ok(LoginRequest { app: auth.app_id.into(), token: auth.token.into(), device })
 }
 
 fn device_of(login: &pb::Login) -> Device {

@@ -31,10 +31,7 @@ pub(crate) fn send(body: &[u8]) -> Option<NewSend> {
     sent.put_ext(&mut ext);
     Some(NewSend {
         target,
-        content: Content {
-            kind: sent.msg_type,
-            bytes: body.slice_ref(sent.msg),
-        },
+        content: Content { kind: sent.msg_type, bytes: body.slice_ref(sent.msg) },
         ext: ext.into(),
         client_id: body.slice_ref(sent.seq.as_bytes()),
     })

@@ -1,0 +1,9 @@
+//! What only a disk can do: crash, be damaged, be full, fail.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod crash;
+mod damage;
+mod failures;
+mod versions;

@@ -1,0 +1,304 @@
+//! The world of a run: one disk, one clock, one server after the other, the clients, and the schedule.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use halley_backends::disk::journal::Stepped;
+use halley_comet::driver::sim::SimClock;
+use halley_core::clock::Clock as _;
+use halley_core::metrics::Metrics;
+use halley_core::timeline::TimelineId;
+use halley_journal::sim::SimDisk;
+
+use super::Report;
+use super::device::Device;
+use super::faults::Death;
+use super::link::{Link, Wire};
+use super::lives::{End, Life};
+use super::plan::{Plan, Tuning};
+use super::reader::Reader;
+use super::server::{BUCKETS, Server};
+use super::talk::Talk;
+use super::trace::Trace;
+use crate::ledger::{DeviceName, Ledger};
+use crate::rng::Rng;
+
+/// Two decimal ids, and two that have alias numbers.
+const USERS: [&str; 4] = ["1", "2", "anna", "bert"];
+const WALL_MS: u64 = 1_700_000_000_000;
+
+/// See the module.
+pub(super) struct World {
+    pub(super) plan: Plan,
+    pub(super) tuning: Tuning,
+    pub(super) rng: Rng,
+    pub(super) trace: Trace,
+    pub(super) clock: SimClock,
+    pub(super) disk: SimDisk,
+    server: Option<Server>,
+    pub(super) devices: Vec<Device>,
+    /// Connections that their clients have forgotten, and the server has not noticed.
+    pub(super) ghosts: Vec<Link>,
+    pub(super) talk: Talk,
+    pub(super) ledger: Ledger,
+    pub(super) readers: Vec<Reader>,
+    pub(super) inboxes: Vec<TimelineId>,
+    /// Of the life of this server.
+    pub(super) wire: Wire,
+    pub(super) stored_before: u64,
+    pub(super) wrong: Vec<String>,
+    pub(super) was_start_refused: bool,
+    pub(super) counts: Counts,
+}
+
+/// Sums over lives.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub(super) lives: usize,
+    pub(super) broken: u64,
+    pub(super) resends: u64,
+    pub(super) repetitions: u64,
+    pub(super) behind: u64,
+}
+
+impl World {
+    pub(super) fn new(plan: &Plan) -> Result<Self> {
+        let mut rng = Rng::new(plan.seed);
+        let tuning = Tuning::of(&mut rng);
+        let (clock, disk) = (SimClock::new(WALL_MS), SimDisk::new(rng.bits()));
+        let users = USERS.map(str::to_owned);
+        let now = clock.now().mono;
+        let mut server = Server::start(&disk, &tuning, &clock, rng.bits())?;
+        let (app, numbers) = server.prepare(&users, now)?;
+        let inboxes: Vec<_> = numbers.iter().map(|number| TimelineId::Inbox(app, *number)).collect();
+        let devices = users.iter().flat_map(|user| {
+            ["phone", "tablet"].map(|device| DeviceName { user: user.clone(), device: device.to_owned() })
+        });
+        Ok(Self {
+            plan: plan.clone(),
+            tuning,
+            rng,
+            trace: Trace::new(),
+            clock,
+            disk,
+            server: Some(server),
+            devices: devices.map(|name| Device::new(name, now)).collect(),
+            ghosts: Vec::new(),
+            talk: Talk::new(&users),
+            ledger: Ledger::default(),
+            readers: inboxes.iter().map(|inbox| Reader::new(*inbox)).collect(),
+            inboxes,
+            wire: Wire::default(),
+            stored_before: 0,
+            wrong: Vec::new(),
+            was_start_refused: false,
+            counts: Counts::default(),
+        })
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now().mono
+    }
+
+    /// The server, which is there but for the moment between two lives.
+    pub(super) fn server(&mut self) -> &mut Server {
+        self.server.as_mut().expect("between two lives nobody asks")
+    }
+
+    pub(super) fn take_server(&mut self) -> Option<Server> {
+        self.server.take()
+    }
+
+    pub(super) fn set_server(&mut self, server: Server) {
+        self.server = Some(server);
+    }
+
+    /// Runs the schedule, lets everything settle, and checks what can be checked of a server that is at rest.
+    pub(super) fn run(&mut self) -> Result<()> {
+        // Ruling 6: a device that is new beside another of its class starts where that one is, so all log in first.
+        self.come_to_rest().context("log in")?;
+        let online = self.devices.iter().filter(|device| device.session.is_online()).count();
+        anyhow::ensure!(online == self.devices.len(), "only {online} devices could log in");
+        self.server().store.flush_state().context("log in")?;
+        self.disk.set_syncs_lie(self.plan.is_fsync_a_lie);
+        for step in 0..self.plan.steps {
+            self.step().with_context(|| format!("step {step}"))?;
+        }
+        self.settle().context("settle")?;
+        self.check_at_rest()
+    }
+
+    fn step(&mut self) -> Result<()> {
+        if self.fault()? {
+            return Ok(());
+        }
+        let choice = self.rng.below(100);
+        self.trace.note(b's', choice);
+        match choice {
+            0..45 => self.device_works(),
+            45..63 => {
+                let bucket = self.bucket();
+                self.server().turn(bucket);
+            }
+            63..73 => {
+                let bucket = self.bucket();
+                self.server().poll_shard(bucket);
+            }
+            73..82 => {
+                let now = self.now();
+                if matches!(self.server().commit(now), Stepped::Lost | Stepped::NoSpace { .. }) {
+                    return self.power_went("the journal is lost");
+                }
+            }
+            82..86 => {
+                if let Err(error) = self.server().materialize() {
+                    return self.power_went(&format!("{error:#}"));
+                }
+            }
+            86 => self.flush_state()?,
+            87..92 => self.time_passes(),
+            92..97 => self.somebody_talks(),
+            _ => self.somebody_reads()?,
+        }
+        Ok(())
+    }
+
+    fn bucket(&mut self) -> u16 {
+        u16::try_from(self.rng.below(BUCKETS.into())).unwrap_or_default()
+    }
+
+    /// A step failed: right only when the power is off.
+    fn power_went(&mut self, what: &str) -> Result<()> {
+        if self.disk.files().list().is_ok() {
+            bail!("{what}, and the disk is healthy");
+        }
+        self.die(Death::PowerLoss)
+    }
+
+    fn flush_state(&mut self) -> Result<()> {
+        if self.plan.is_fsync_a_lie {
+            return Ok(());
+        }
+        match self.server().store.flush_state() {
+            Ok(()) => Ok(()),
+            Err(error) => self.power_went(&format!("cursors were not written: {error}")),
+        }
+    }
+
+    fn time_passes(&mut self) {
+        let ms = match self.rng.below(20) {
+            0 => 200 + self.rng.below(3_000),
+            1..5 => self.rng.below(150),
+            _ => self.rng.below(4),
+        };
+        self.clock.advance(Duration::from_millis(ms));
+        self.trace.note(b't', ms);
+    }
+
+    fn device_works(&mut self) {
+        let index = usize::try_from(self.rng.below(self.devices.len() as u64)).unwrap_or_default();
+        let up_max = self.some_bytes();
+        let down_max = self.some_bytes();
+        self.work_device(index, up_max, down_max);
+    }
+
+    fn some_bytes(&mut self) -> usize {
+        let max = *self.rng.one_of(&[0, 3, 40, 600, 1 << 20]);
+        usize::try_from(self.rng.below(max + 1)).unwrap_or_default()
+    }
+
+    /// One device does what it can, with so many bytes travelling. `true`: something happened.
+    pub(super) fn work_device(&mut self, index: usize, up_max: usize, down_max: usize) -> bool {
+        let now = self.now();
+        let bucket = self.bucket();
+        let device = &mut self.devices[index];
+        if device.link.is_none() {
+            if device.connect_at > now {
+                return false;
+            }
+            let socket = self.server.as_mut().expect("a server is there").connect(bucket);
+            device.connected(socket, now);
+        }
+        let mut worked = device.carry(up_max, down_max, &mut self.wire);
+        let mut holds = device.work(now, &self.ledger, &mut self.trace);
+        worked |= device.carry(0, 0, &mut self.wire);
+        if let Some(link) = &mut device.link
+            && link.is_over()
+        {
+            // All that came is still told; then it is over.
+            link.carry_down(usize::MAX, &mut self.wire);
+            device.work(now, &self.ledger, &mut self.trace);
+            holds = false;
+        }
+        holds &= device.notices_at.is_none_or(|at| at > now);
+        let acknowledged = std::mem::take(&mut device.acknowledged);
+        if !holds && let Some(mut link) = device.disconnect(now, &mut self.rng) {
+            link.cut(&mut self.wire);
+            self.wire.broken += 1;
+        }
+        for client_id in acknowledged {
+            for reader in self.talk.concerned(&client_id) {
+                self.readers[reader].is_due(&client_id);
+            }
+        }
+        worked || !holds || self.devices[index].link.as_ref().is_some_and(|link| link.unsent() > 0)
+    }
+
+    fn somebody_talks(&mut self) {
+        let now = self.now();
+        let index = usize::try_from(self.rng.below(self.devices.len() as u64)).unwrap_or_default();
+        let device = &mut self.devices[index];
+        if device.session.unanswered() < 6 {
+            let outgoing = self.talk.next(&device.name, &self.ledger, &mut self.rng);
+            device.say(&outgoing, now, &self.ledger);
+        }
+    }
+
+    fn somebody_reads(&mut self) -> Result<()> {
+        let index = usize::try_from(self.rng.below(self.readers.len() as u64)).unwrap_or_default();
+        let server = self.server.as_ref().expect("a server is there");
+        match self.readers[index].read_on(&*server.timelines, &mut self.rng, &mut self.trace) {
+            Ok(()) => Ok(()),
+            Err(error) if self.disk.files().list().is_ok() => Err(error),
+            Err(error) => self.power_went(&format!("{error:#}")),
+        }
+    }
+
+    /// A life of the server is over, or looked at before its end: its counters must add up.
+    pub(super) fn end_life(&mut self, metrics: &Metrics, end: End, stored_after: u64) {
+        self.counts.lives += 1;
+        self.counts.broken += self.wire.broken;
+        self.counts.resends += metrics.resends.get();
+        self.counts.repetitions += metrics.repetitions.get();
+        self.counts.behind += metrics.sessions_behind.get();
+        let mut wrong = Vec::new();
+        Life { metrics, wire: self.wire, stored_before: self.stored_before }.check(
+            end,
+            stored_after,
+            &mut wrong,
+        );
+        let life = self.counts.lives;
+        self.wrong
+            .extend(wrong.into_iter().map(|wrong| format!("{wrong} (life {life}, which ended {end:?})")));
+    }
+
+    pub(super) fn report(mut self, ended: Result<()>) -> Report {
+        if let Err(error) = ended {
+            self.wrong.push(format!("{error:#}"));
+        }
+        self.trace.note(b'a', self.ledger.acknowledged_count() as u64);
+        Report {
+            seed: self.plan.seed,
+            trace: self.trace.value(),
+            said: self.ledger.said_count(),
+            acknowledged: self.ledger.acknowledged_count(),
+            lives: self.counts.lives,
+            broken_links: self.counts.broken,
+            resends: self.counts.resends,
+            repetitions: self.counts.repetitions,
+            behind: self.counts.behind,
+            was_start_refused: self.was_start_refused,
+            wrong: self.wrong,
+        }
+    }
+}
