@@ -14,19 +14,12 @@ impl Backoff {
     /// Waits from about `first` to at most `longest`.
     #[must_use]
     pub fn new(first: Duration, longest: Duration) -> Self {
-        Self {
-            first,
-            longest,
-            attempt: 0,
-        }
+        Self { first, longest, attempt: 0 }
     }
 
     /// The next wait; `random` is any number, evenly distributed.
     pub fn next_delay(&mut self, random: u32) -> Duration {
-        let whole = self
-            .first
-            .saturating_mul(1 << self.attempt.min(16))
-            .min(self.longest);
+        let whole = self.first.saturating_mul(1 << self.attempt.min(16)).min(self.longest);
         self.attempt = self.attempt.saturating_add(1);
         whole.mul_f64(0.5 + 0.5 * f64::from(random) / f64::from(u32::MAX))
     }

@@ -159,11 +159,7 @@ impl Client {
     /// A client id that no other message has.
     #[must_use]
     pub fn new_client_id(&self) -> String {
-        format!(
-            "{}-{}",
-            self.id_prefix,
-            self.id_next.fetch_add(1, Ordering::Relaxed)
-        )
+        format!("{}-{}", self.id_prefix, self.id_next.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Sends a text under a new client id; see [`Client::send`].
@@ -171,8 +167,7 @@ impl Client {
     /// # Errors
     /// As [`Client::send`].
     pub async fn send_text(&self, target: Target, text: &str) -> Result<Receipt, SendError> {
-        self.send(Outgoing::text(target, text, self.new_client_id()))
-            .await
+        self.send(Outgoing::text(target, text, self.new_client_id())).await
     }
 
     /// Takes a message for sending, waiting while the outbox is full. It is repeated until the [`Receipt`] has its answer, over
@@ -186,16 +181,10 @@ impl Client {
         }
         let bytes = HEADER_BYTES + encode_send(&outgoing, 0).body.len();
         if bytes > FRAME_BYTES_MAX {
-            return Err(SendError::TooLong {
-                bytes,
-                bytes_max: FRAME_BYTES_MAX,
-            });
+            return Err(SendError::TooLong { bytes, bytes_max: FRAME_BYTES_MAX });
         }
         let (answer, receipt) = oneshot::channel();
-        self.commands
-            .send(Command::Send { outgoing, answer })
-            .await
-            .map_err(|_| SendError::Closed)?;
+        self.commands.send(Command::Send { outgoing, answer }).await.map_err(|_| SendError::Closed)?;
         Ok(Receipt(receipt))
     }
 
@@ -204,9 +193,6 @@ impl Client {
     /// # Errors
     /// [`SendError::Closed`] when the client has ended.
     pub async fn reconnect(&self) -> Result<(), SendError> {
-        self.commands
-            .send(Command::Reconnect)
-            .await
-            .map_err(|_| SendError::Closed)
+        self.commands.send(Command::Reconnect).await.map_err(|_| SendError::Closed)
     }
 }

@@ -19,10 +19,7 @@ const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 
 #[derive(Debug)]
 pub(crate) enum Command {
-    Send {
-        outgoing: Outgoing,
-        answer: oneshot::Sender<Outcome>,
-    },
+    Send { outgoing: Outgoing, answer: oneshot::Sender<Outcome> },
     Reconnect,
 }
 
@@ -111,12 +108,7 @@ impl Driver {
         }
         if let Some(ConnectionError::Session(error @ SessionError::Superseded { .. })) = &self.reason {
             // An owner that is gone needs no goodbye.
-            let _gone = self
-                .events
-                .send(ClientEvent::Ended {
-                    reason: error.to_string(),
-                })
-                .await;
+            let _gone = self.events.send(ClientEvent::Ended { reason: error.to_string() }).await;
         }
     }
 
@@ -268,9 +260,7 @@ impl Driver {
     fn disconnected(&mut self, error: ConnectionError) {
         self.ended |= matches!(error, ConnectionError::Session(SessionError::Superseded { .. }));
         let random = getrandom::u32().unwrap_or(u32::MAX / 2);
-        self.link = Link::Down {
-            retry_at: Instant::now() + self.backoff.next_delay(random),
-        };
+        self.link = Link::Down { retry_at: Instant::now() + self.backoff.next_delay(random) };
         self.reason = Some(error);
         self.session.handle_disconnected();
     }

@@ -38,23 +38,15 @@ impl FromStr for Endpoint {
     fn from_str(url: &str) -> Result<Self, Self::Err> {
         let (scheme, rest) = url.split_once("://").unwrap_or(("tcp", url));
         let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
-        let (host, port) = authority
-            .rsplit_once(':')
-            .ok_or_else(|| EndpointError::NoPort(url.to_owned()))?;
+        let (host, port) = authority.rsplit_once(':').ok_or_else(|| EndpointError::NoPort(url.to_owned()))?;
         if host.is_empty() || port.parse::<u16>().is_err() {
             return Err(EndpointError::NoPort(url.to_owned()));
         }
         let authority = authority.to_owned();
         match (scheme, path) {
             ("tcp", "" | "/") => Ok(Self::Tcp { authority }),
-            ("ws", "" | "/") => Ok(Self::WebSocket {
-                authority,
-                path: "/sub".to_owned(),
-            }),
-            ("ws", _) => Ok(Self::WebSocket {
-                authority,
-                path: path.to_owned(),
-            }),
+            ("ws", "" | "/") => Ok(Self::WebSocket { authority, path: "/sub".to_owned() }),
+            ("ws", _) => Ok(Self::WebSocket { authority, path: path.to_owned() }),
             ("tcp", _) => Err(EndpointError::PathOnTcp(url.to_owned())),
             _ => Err(EndpointError::Scheme(url.to_owned())),
         }
@@ -80,22 +72,12 @@ mod tests {
             assert_eq!(url.parse::<Endpoint>().unwrap().to_string(), url);
         }
         assert_eq!("h:1".parse::<Endpoint>().unwrap().to_string(), "tcp://h:1");
-        assert_eq!(
-            "ws://h:1".parse::<Endpoint>().unwrap().to_string(),
-            "ws://h:1/sub"
-        );
+        assert_eq!("ws://h:1".parse::<Endpoint>().unwrap().to_string(), "ws://h:1/sub");
     }
 
     #[test]
     fn urls_that_name_no_server_are_refused() {
-        for url in [
-            "",
-            "tcp://h",
-            "tcp://h:x",
-            "http://h:1",
-            "tcp://h:1/sub",
-            "ws://:1",
-        ] {
+        for url in ["", "tcp://h", "tcp://h:x", "http://h:1", "tcp://h:1/sub", "ws://:1"] {
             assert!(url.parse::<Endpoint>().is_err(), "{url}");
         }
     }

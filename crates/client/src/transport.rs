@@ -42,13 +42,7 @@ impl Transport {
                 Framing::WebSocket(Decoder::new(MESSAGE_BYTES_MAX))
             }
         };
-        Ok(Self {
-            stream,
-            framing,
-            input,
-            output: Vec::new(),
-            tap,
-        })
+        Ok(Self { stream, framing, input, output: Vec::new(), tap })
     }
 
     /// Bytes that wait for the socket.
@@ -134,14 +128,10 @@ async fn upgrade(
             return Ok(());
         }
         if input.len() > WS_HEAD_BYTES_MAX {
-            return Err(ConnectionError::WebSocket(
-                "the answer to the upgrade is too long",
-            ));
+            return Err(ConnectionError::WebSocket("the answer to the upgrade is too long"));
         }
         if stream.read_buf(input).await? == 0 {
-            return Err(ConnectionError::WebSocket(
-                "closed instead of upgraded: is the path right?",
-            ));
+            return Err(ConnectionError::WebSocket("closed instead of upgraded: is the path right?"));
         }
     }
 }
@@ -153,9 +143,7 @@ fn next_message(
     output: &mut Vec<u8>,
 ) -> Result<Option<Frame>, ConnectionError> {
     loop {
-        let step = decoder
-            .decode(input)
-            .map_err(|_| ConnectionError::WebSocket("a malformed frame"))?;
+        let step = decoder.decode(input).map_err(|_| ConnectionError::WebSocket("a malformed frame"))?;
         let (frame, consumed) = match step {
             Step::Incomplete { .. } => return Ok(None),
             Step::Close { .. } => return Err(ConnectionError::Closed),
@@ -167,10 +155,7 @@ fn next_message(
             }
             Step::Message { payload, consumed } => {
                 let frame = Frame::decode(&mut BytesMut::from(&payload[..]))?;
-                (
-                    Some(frame.ok_or(ConnectionError::WebSocket("a message that is no frame"))?),
-                    consumed,
-                )
+                (Some(frame.ok_or(ConnectionError::WebSocket("a message that is no frame"))?), consumed)
             }
         };
         drop(input.split_to(consumed));

@@ -80,11 +80,7 @@ impl Server {
             self.next_push_seq += 1;
             self.on_wire.insert(self.next_push_seq, (*mid, now - RTO));
         }
-        let mut due: Vec<_> = self
-            .on_wire
-            .iter_mut()
-            .filter(|(_, (_, sent))| now >= *sent + RTO)
-            .collect();
+        let mut due: Vec<_> = self.on_wire.iter_mut().filter(|(_, (_, sent))| now >= *sent + RTO).collect();
         due.sort_by_key(|(seq, _)| **seq);
         due.into_iter()
             .map(|(seq, (mid, sent))| {
@@ -172,13 +168,9 @@ impl World {
     }
 
     fn settle(&mut self) {
-        self.up
-            .extend(std::iter::from_fn(|| self.session.poll_transmit()));
+        self.up.extend(std::iter::from_fn(|| self.session.poll_transmit()));
         while let Some((id, outcome)) = self.session.poll_outcome() {
-            assert!(
-                self.outcomes.insert(id.0, outcome).is_none(),
-                "{id:?} answered twice"
-            );
+            assert!(self.outcomes.insert(id.0, outcome).is_none(), "{id:?} answered twice");
         }
         self.down.extend(self.server.pushes(self.now));
     }
@@ -188,11 +180,7 @@ impl World {
             return;
         }
         let place = place % self.up.len();
-        let frame = if copy {
-            self.up[place].clone()
-        } else {
-            self.up.remove(place)
-        };
+        let frame = if copy { self.up[place].clone() } else { self.up.remove(place) };
         if !lose && let Some(answer) = self.server.handle(&frame) {
             self.down.push(answer);
         }
@@ -203,11 +191,7 @@ impl World {
             return;
         }
         let place = place % self.down.len();
-        let frame = if copy {
-            self.down[place].clone()
-        } else {
-            self.down.remove(place)
-        };
+        let frame = if copy { self.down[place].clone() } else { self.down.remove(place) };
         if !lose && self.session.handle_frame(&frame, self.now).is_err() {
             self.reconnect();
         }
@@ -216,11 +200,7 @@ impl World {
     fn take(&mut self) {
         match self.session.poll_event(self.now) {
             Some(SessionEvent::Message(message)) => {
-                assert!(
-                    self.shown.insert(message.message_id),
-                    "message {} shown twice",
-                    message.message_id
-                );
+                assert!(self.shown.insert(message.message_id), "message {} shown twice", message.message_id);
             }
             Some(SessionEvent::Signal(_)) => panic!("nobody sent a signal"),
             Some(SessionEvent::Online | SessionEvent::Offline) | None => {}
@@ -297,20 +277,13 @@ fn check(acks: AckPolicy, script: &[Action]) {
         world.act(action);
     }
     world.run_until_quiet();
-    assert_eq!(
-        world.outcomes.len(),
-        world.sends.len(),
-        "a send without an answer"
-    );
+    assert_eq!(world.outcomes.len(), world.sends.len(), "a send without an answer");
     for (id, (client_id, refused)) in &world.sends {
         let expected = if *refused {
             Outcome::Refused { code: 7 }
         } else {
             let mid = world.server.by_client_id[client_id];
-            Outcome::Acknowledged {
-                message_id: mid,
-                time_ms: (1_000 + mid).cast_unsigned(),
-            }
+            Outcome::Acknowledged { message_id: mid, time_ms: (1_000 + mid).cast_unsigned() }
         };
         assert_eq!(world.outcomes[id], expected);
     }

@@ -51,26 +51,17 @@ async fn a_thousand_messages_arrive_once_and_in_order_over_lost_answers_and_cut_
     let sending = tokio::spawn(async move {
         let mut receipts = Vec::new();
         for number in 0..1000 {
-            receipts.push(
-                alice
-                    .send_text(Target::User("bob".into()), &number.to_string())
-                    .await
-                    .unwrap(),
-            );
+            receipts.push(alice.send_text(Target::User("bob".into()), &number.to_string()).await.unwrap());
         }
         for receipt in receipts {
-            let outcome = tokio::time::timeout(DEADLINE, receipt.answer())
-                .await
-                .expect("an answer in time")
-                .unwrap();
+            let outcome =
+                tokio::time::timeout(DEADLINE, receipt.answer()).await.expect("an answer in time").unwrap();
             assert!(matches!(outcome, Outcome::Acknowledged { .. }));
         }
     });
     let expected: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
-    let (at_bob, at_alice) = tokio::join!(
-        texts(&mut bob_events, "alice", 1000),
-        texts(&mut alice_events, "alice", 1000)
-    );
+    let (at_bob, at_alice) =
+        tokio::join!(texts(&mut bob_events, "alice", 1000), texts(&mut alice_events, "alice", 1000));
     sending.await.unwrap();
     assert_eq!(server.stored(), 1000);
     assert_eq!(at_bob, expected);
@@ -81,39 +72,21 @@ async fn a_thousand_messages_arrive_once_and_in_order_over_lost_answers_and_cut_
 async fn a_refusal_is_told_to_its_sender_with_the_code() {
     let server = FakeServer::start(Faults::default());
     let (alice, _events) = Client::connect(config(&server, "alice")).await.unwrap();
-    let receipt = alice
-        .send_text(Target::User("bob".into()), "refuse this")
-        .await
-        .unwrap();
+    let receipt = alice.send_text(Target::User("bob".into()), "refuse this").await.unwrap();
     assert_eq!(receipt.answer().await, Ok(Outcome::Refused { code: 7 }));
 }
 
 #[tokio::test]
 async fn a_login_that_is_refused_and_a_server_that_is_not_there_are_told_apart() {
-    let server = FakeServer::start(Faults {
-        refuse_token: "mallory",
-        ..Faults::default()
-    });
-    let refused = Client::connect(config(&server, "mallory"))
-        .await
-        .map(|_| ())
-        .unwrap_err();
-    assert!(
-        matches!(refused, ConnectError::LoginRefused { .. }),
-        "{refused:?}"
-    );
+    let server = FakeServer::start(Faults { refuse_token: "mallory", ..Faults::default() });
+    let refused = Client::connect(config(&server, "mallory")).await.map(|_| ()).unwrap_err();
+    assert!(matches!(refused, ConnectError::LoginRefused { .. }), "{refused:?}");
     let mut nowhere = config(&server, "alice");
     // Bound and closed: nobody listens there now.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     nowhere.endpoint = format!("tcp://{port}").parse().unwrap();
     let unreachable = Client::connect(nowhere).await.map(|_| ()).unwrap_err();
-    assert!(
-        matches!(unreachable, ConnectError::Unreachable { .. }),
-        "{unreachable:?}"
-    );
+    assert!(matches!(unreachable, ConnectError::Unreachable { .. }), "{unreachable:?}");
 }
 
 #[tokio::test]
@@ -129,10 +102,7 @@ async fn a_cut_is_told_and_mended_and_the_tap_sees_every_frame() {
     let (_alice, mut events) = Client::connect(config).await.unwrap();
     assert_eq!(events.recv().await, Some(ClientEvent::Connected));
     server.cut_all();
-    assert!(matches!(
-        events.recv().await,
-        Some(ClientEvent::Disconnected { .. })
-    ));
+    assert!(matches!(events.recv().await, Some(ClientEvent::Disconnected { .. })));
     assert_eq!(events.recv().await, Some(ClientEvent::Connected));
     let [received, sent] = &*seen;
     assert_eq!(
@@ -149,14 +119,8 @@ async fn a_caller_that_takes_no_events_still_gets_its_answers() {
     config.events_max = 1;
     let (alice, mut events) = Client::connect(config).await.unwrap();
     for number in 0..300 {
-        let receipt = alice
-            .send_text(Target::User("alice".into()), &number.to_string())
-            .await
-            .unwrap();
-        tokio::time::timeout(DEADLINE, receipt.answer())
-            .await
-            .expect("an answer in time")
-            .unwrap();
+        let receipt = alice.send_text(Target::User("alice".into()), &number.to_string()).await.unwrap();
+        tokio::time::timeout(DEADLINE, receipt.answer()).await.expect("an answer in time").unwrap();
     }
     let texts = texts(&mut events, "alice", 300).await;
     assert_eq!(texts.last().map(String::as_str), Some("299"));

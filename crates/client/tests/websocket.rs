@@ -26,22 +26,16 @@ fn serve(listener: &TcpListener) {
         let Message::Binary(bytes) = message else { continue };
         let frame = Frame::decode(&mut BytesMut::from(&bytes[..])).unwrap().unwrap();
         match frame.op {
-            op::AUTH => socket
-                .send(Message::binary(bytes_of(&Frame::new(
-                    op::AUTH_REPLY,
-                    frame.seq,
-                    0,
-                ))))
-                .unwrap(),
+            op::AUTH => {
+                socket.send(Message::binary(bytes_of(&Frame::new(op::AUTH_REPLY, frame.seq, 0)))).unwrap()
+            }
             op::SEND_MSG => {
                 pushes += 1;
                 let said = support::sent(&frame.body);
                 let push = support::push(pushes, pushes.into(), "bob", "alice", "b", &said.text);
                 socket.send(Message::Ping(vec![1, 2, 3].into())).unwrap();
                 socket.send(Message::binary(bytes_of(&push))).unwrap();
-                socket
-                    .send(Message::binary(bytes_of(&support::answer(frame.seq, 5, 6, 0))))
-                    .unwrap();
+                socket.send(Message::binary(bytes_of(&support::answer(frame.seq, 5, 6, 0)))).unwrap();
             }
             _ => {}
         }
@@ -58,13 +52,8 @@ async fn a_long_and_a_short_message_go_out_and_come_back_over_websocket() {
     for text in ["hi".to_owned(), "x".repeat(10_000)] {
         let receipt = alice.send_text(Target::User("bob".into()), &text).await.unwrap();
         assert_eq!(
-            tokio::time::timeout(Duration::from_secs(10), receipt.answer())
-                .await
-                .expect("an answer in time"),
-            Ok(Outcome::Acknowledged {
-                message_id: 5,
-                time_ms: 6
-            })
+            tokio::time::timeout(Duration::from_secs(10), receipt.answer()).await.expect("an answer in time"),
+            Ok(Outcome::Acknowledged { message_id: 5, time_ms: 6 })
         );
         let came = loop {
             match tokio::time::timeout(Duration::from_secs(10), events.recv())
@@ -80,7 +69,5 @@ async fn a_long_and_a_short_message_go_out_and_come_back_over_websocket() {
     }
     drop(alice);
     // The client's task must run for its end to be seen.
-    tokio::task::spawn_blocking(move || server.join().unwrap())
-        .await
-        .unwrap();
+    tokio::task::spawn_blocking(move || server.join().unwrap()).await.unwrap();
 }

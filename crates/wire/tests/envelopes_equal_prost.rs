@@ -11,15 +11,7 @@ use proptest::prelude::*;
 use prost::Message;
 
 fn number() -> impl Strategy<Value = i64> {
-    prop_oneof![
-        Just(0),
-        Just(1),
-        Just(-1),
-        any::<i64>(),
-        0_i64..300,
-        Just(i64::MAX),
-        Just(i64::MIN)
-    ]
+    prop_oneof![Just(0), Just(1), Just(-1), any::<i64>(), 0_i64..300, Just(i64::MAX), Just(i64::MIN)]
 }
 
 fn kind() -> impl Strategy<Value = i32> {
@@ -93,11 +85,7 @@ fn unknown_field() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn envelope(kind: pb::EventType, inner: &[u8]) -> Vec<u8> {
-    pb::Envelope {
-        event_type: kind.into(),
-        body: inner.to_vec().into(),
-    }
-    .encode_to_vec()
+    pb::Envelope { event_type: kind.into(), body: inner.to_vec().into() }.encode_to_vec()
 }
 
 /// The same message in our type; embedded messages encoded by `prost`.
@@ -111,14 +99,8 @@ fn ours(theirs: &pb::Common) -> Common<'_> {
         msg_type: theirs.msg_type,
         msg: &theirs.msg,
         datetime: theirs.datetime,
-        source: theirs
-            .source
-            .as_ref()
-            .map(|source| Cow::Owned(source.encode_to_vec())),
-        reference: theirs
-            .reference
-            .as_ref()
-            .map(|reference| Cow::Owned(reference.encode_to_vec())),
+        source: theirs.source.as_ref().map(|source| Cow::Owned(source.encode_to_vec())),
+        reference: theirs.reference.as_ref().map(|reference| Cow::Owned(reference.encode_to_vec())),
         unknown: Cow::Borrowed(&[]),
     }
 }
@@ -268,18 +250,11 @@ fn the_last_of_repeated_scalars_wins() {
 
 #[test]
 fn what_clients_may_not_send_is_refused() {
-    for kind in [
-        pb::EventType::CommonAck,
-        pb::EventType::Signal,
-        pb::EventType::SysNotice,
-    ] {
+    for kind in [pb::EventType::CommonAck, pb::EventType::Signal, pb::EventType::SysNotice] {
         let refused = Err(EnvelopeError::EventType(kind.into()));
         assert_eq!(SendRef::parse(&envelope(kind, b"")), refused);
     }
-    assert!(matches!(
-        Pushed::parse(&envelope(pb::EventType::SysNotice, b"x")),
-        Ok(Pushed::Other(_))
-    ));
+    assert!(matches!(Pushed::parse(&envelope(pb::EventType::SysNotice, b"x")), Ok(Pushed::Other(_))));
 }
 
 #[test]
@@ -287,80 +262,38 @@ fn malformed_fields_are_refused() {
     let cases: [(&[u8], EnvelopeError); 14] = [
         (&[0x10], EnvelopeError::Truncated),
         (&[0x10, 0x80], EnvelopeError::Truncated),
-        (
-            &[0x10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2],
-            EnvelopeError::Varint,
-        ),
-        (
-            &[
-                0x10, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0,
-            ],
-            EnvelopeError::Varint,
-        ),
+        (&[0x10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2], EnvelopeError::Varint),
+        (&[0x10, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0], EnvelopeError::Varint),
         (&[0x1a, 5, b'a'], EnvelopeError::Truncated),
-        (
-            &[0x1a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1],
-            EnvelopeError::Truncated,
-        ),
+        (&[0x1a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], EnvelopeError::Truncated),
         (&[0x1a, 1, 0xff], EnvelopeError::Utf8(3)),
         (&[0x22, 1, 0xff], EnvelopeError::Utf8(4)),
-        (
-            &[0x18, 0],
-            EnvelopeError::WireType {
-                field: 3,
-                wire_type: 0,
-            },
-        ),
-        (
-            &[0x12, 0],
-            EnvelopeError::WireType {
-                field: 2,
-                wire_type: 2,
-            },
-        ),
-        (
-            &[0x15, 0, 0, 0, 0],
-            EnvelopeError::WireType {
-                field: 2,
-                wire_type: 5,
-            },
-        ),
+        (&[0x18, 0], EnvelopeError::WireType { field: 3, wire_type: 0 }),
+        (&[0x12, 0], EnvelopeError::WireType { field: 2, wire_type: 2 }),
+        (&[0x15, 0, 0, 0, 0], EnvelopeError::WireType { field: 2, wire_type: 5 }),
         (&[0, 0], EnvelopeError::Key(0)),
         (&[0x5c], EnvelopeError::Group(11)),
         // A source whose user's name is not UTF-8 would reach receivers who cannot read the message.
         (&[0x4a, 5, 0x12, 3, 0x12, 1, 0xff], EnvelopeError::Utf8(2)),
     ];
     for (inner, wanted) in cases {
-        assert_eq!(
-            Common::parse(&envelope(pb::EventType::Common, inner)),
-            Err(wanted),
-            "{inner:02x?}"
-        );
+        assert_eq!(Common::parse(&envelope(pb::EventType::Common, inner)), Err(wanted), "{inner:02x?}");
     }
 }
 
 #[test]
 fn deep_groups_are_refused_without_recursion() {
     let inner = vec![0x5b; TXCHAT_BODY_BYTES_MAX - 10];
-    assert_eq!(
-        Common::parse(&envelope(pb::EventType::Common, &inner)),
-        Err(EnvelopeError::TooDeep)
-    );
+    assert_eq!(Common::parse(&envelope(pb::EventType::Common, &inner)), Err(EnvelopeError::TooDeep));
 }
 
 #[test]
 fn a_parse_borrows_unless_fields_came_in_pieces() {
-    let theirs = pb::Common {
-        source: Some(pb::Source::default()),
-        msg: vec![1; 100].into(),
-        ..Default::default()
-    };
+    let theirs =
+        pb::Common { source: Some(pb::Source::default()), msg: vec![1; 100].into(), ..Default::default() };
     let mut inner = theirs.encode_to_vec();
     inner.extend([0x58, 1]);
     let bytes = envelope(pb::EventType::Common, &inner);
     let send = SendRef::parse(&bytes).unwrap();
-    assert!(matches!(
-        (send.source, send.unknown),
-        (Some(Cow::Borrowed([])), Cow::Borrowed([0x58, 1]))
-    ));
+    assert!(matches!((send.source, send.unknown), (Some(Cow::Borrowed([])), Cow::Borrowed([0x58, 1]))));
 }

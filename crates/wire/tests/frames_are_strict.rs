@@ -45,29 +45,17 @@ fn a_header_length_other_than_20_is_refused() {
 
 #[test]
 fn lies_are_refused_from_the_bytes_that_hold_them() {
-    assert_eq!(
-        decode(&raw(16_405, 20, b"")[..4]),
-        Err(FrameError::PackLen(16_405))
-    );
+    assert_eq!(decode(&raw(16_405, 20, b"")[..4]), Err(FrameError::PackLen(16_405)));
     assert_eq!(decode(&raw(20, 16, b"")[..6]), Err(FrameError::HeaderLen(16)));
-    assert_eq!(
-        decode(&raw(16_405, 20, b"")[..3]),
-        Ok(Decoded::Incomplete { needed: 20 })
-    );
-    assert_eq!(
-        decode(&raw(20, 16, b"")[..5]),
-        Ok(Decoded::Incomplete { needed: 20 })
-    );
+    assert_eq!(decode(&raw(16_405, 20, b"")[..3]), Ok(Decoded::Incomplete { needed: 20 }));
+    assert_eq!(decode(&raw(20, 16, b"")[..5]), Ok(Decoded::Incomplete { needed: 20 }));
 }
 
 #[test]
 fn a_message_shorter_than_a_header_is_refused() {
     let bytes = raw(20, 20, b"");
     for length in 0..20 {
-        assert_eq!(
-            decode_message(&bytes[..length]),
-            Err(FrameError::MessageTooShort(length))
-        );
+        assert_eq!(decode_message(&bytes[..length]), Err(FrameError::MessageTooShort(length)));
     }
     assert!(decode_message(&bytes).is_ok());
 }
@@ -75,10 +63,7 @@ fn a_message_shorter_than_a_header_is_refused() {
 #[test]
 fn a_frame_cannot_reach_beyond_its_message() {
     for pack_len in [21_u16, 6_000, 16_404] {
-        let refused = FrameError::BeyondMessage {
-            pack_len: pack_len.into(),
-            message_bytes: 20,
-        };
+        let refused = FrameError::BeyondMessage { pack_len: pack_len.into(), message_bytes: 20 };
         assert_eq!(decode_message(&raw(pack_len.into(), 20, b"")), Err(refused));
     }
 }
@@ -97,10 +82,7 @@ fn bytes_behind_a_frame_of_a_stream_are_the_next_frame() {
         panic!("{:?}", decode(&bytes))
     };
     assert_eq!(frame.body, b"hi");
-    assert!(matches!(
-        decode(&bytes[22..]),
-        Ok(Decoded::Complete { consumed: 20, .. })
-    ));
+    assert!(matches!(decode(&bytes[22..]), Ok(Decoded::Complete { consumed: 20, .. })));
 }
 
 #[test]
@@ -116,10 +98,7 @@ fn bodies_of_8192_8193_and_16384_bytes_are_taken_on_both_transports() {
 fn a_body_that_is_too_large_is_not_written() {
     let mut out = vec![1, 2, 3];
     let body = vec![0; TXCHAT_BODY_BYTES_MAX + 1];
-    assert_eq!(
-        put_frame(&mut out, Header::default(), &body),
-        Err(BodyTooLarge(16_385))
-    );
+    assert_eq!(put_frame(&mut out, Header::default(), &body), Err(BodyTooLarge(16_385)));
     assert_eq!(out, [1, 2, 3]);
     assert!(encode_header(Header::default(), TXCHAT_BODY_BYTES_MAX).is_ok());
     assert!(encode_header(Header::default(), usize::MAX).is_err());

@@ -14,13 +14,8 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 const MUTATIONS: usize = 40_000;
 
 fn replay(name: &str, target: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fuzz/corpus")
-        .join(name);
-    let mut files: Vec<_> = fs::read_dir(&folder)
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(name);
+    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
     let seeds: Vec<Vec<u8>> = files.iter().map(|path| fs::read(path).unwrap()).collect();
     assert!(!seeds.is_empty(), "no corpus for {name}");
@@ -30,10 +25,7 @@ fn replay(name: &str, target: fn(&[u8])) {
     let mut rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     for round in 0..MUTATIONS {
         let input = mutate(&seeds, &mut rng);
-        assert!(
-            catch_unwind(|| target(&input)).is_ok(),
-            "{name} round {round}: {input:02x?}"
-        );
+        assert!(catch_unwind(|| target(&input)).is_ok(), "{name} round {round}: {input:02x?}");
     }
 }
 

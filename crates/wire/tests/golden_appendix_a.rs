@@ -15,17 +15,12 @@ const ENVELOPE: &str = "121c1a03632d312205616c6963652a03626f6230013a070a0568656c
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
-    digits
-        .chunks(2)
-        .map(|two| u8::from_str_radix(&two.iter().collect::<String>(), 16).unwrap())
-        .collect()
+    digits.chunks(2).map(|two| u8::from_str_radix(&two.iter().collect::<String>(), 16).unwrap()).collect()
 }
 
 /// Decodes from a stream and from a message, checks the header, encodes again.
 fn golden(bytes: &[u8], ver: i16, op: Op, seq: i32, ack: i32) -> FrameRef<'_> {
-    let Ok(Decoded::Complete { frame, consumed }) = decode(bytes) else {
-        panic!("{:?}", decode(bytes))
-    };
+    let Ok(Decoded::Complete { frame, consumed }) = decode(bytes) else { panic!("{:?}", decode(bytes)) };
     assert_eq!(consumed, bytes.len());
     assert_eq!(decode_message(bytes), Ok(frame));
     assert_eq!(frame.header, Header { ver, op, seq, ack });
@@ -42,11 +37,7 @@ fn golden_pb<M: Message + Default + PartialEq + std::fmt::Debug>(bytes: &[u8], w
 }
 
 fn text_hello() -> Vec<u8> {
-    pb::TextMsg {
-        content: "hello".into(),
-        mention: vec![],
-    }
-    .encode_to_vec()
+    pb::TextMsg { content: "hello".into(), mention: vec![] }.encode_to_vec()
 }
 
 #[test]
@@ -55,11 +46,7 @@ fn auth_frame() {
     let frame = golden(&bytes, 1, Op::AUTH, 0, 0);
     golden_pb(
         frame.body,
-        &pb::AuthMsg {
-            app_id: "dtalk".into(),
-            token: "T".into(),
-            ext: Default::default(),
-        },
+        &pb::AuthMsg { app_id: "dtalk".into(), token: "T".into(), ext: Default::default() },
     );
 }
 
@@ -103,18 +90,9 @@ fn envelope_of_a_private_message() {
     let bytes = hex(ENVELOPE);
     let text = text_hello();
     let send = SendRef::parse(&bytes).unwrap();
-    let wanted = SendRef {
-        seq: "c-1",
-        target: "bob",
-        msg_type: 1,
-        msg: &text,
-        ..SendRef::default()
-    };
+    let wanted = SendRef { seq: "c-1", target: "bob", msg_type: 1, msg: &text, ..SendRef::default() };
     assert_eq!(send, wanted);
-    let common = Common {
-        from: "alice",
-        ..send.stamped(Stamp::default())
-    };
+    let common = Common { from: "alice", ..send.stamped(Stamp::default()) };
     assert_eq!(written(&common), bytes);
 }
 
@@ -137,9 +115,7 @@ fn envelope_of_a_group_message() {
 
 #[test]
 fn send_msg() {
-    let bytes = hex(&format!(
-        "00000032 0014 0001 00000007 00000002 00000000 {ENVELOPE}"
-    ));
+    let bytes = hex(&format!("00000032 0014 0001 00000007 00000002 00000000 {ENVELOPE}"));
     assert_eq!(golden(&bytes, 1, Op::SEND_MSG, 2, 0).body, hex(ENVELOPE));
 }
 
@@ -148,26 +124,11 @@ fn send_msg_reply() {
     let bytes =
         hex("00000029 0014 0001 00000008 00000002 00000002 0801121110cee6c3b1bae9a6db0140fbd095ffbc31");
     let frame = golden(&bytes, 1, Op::SEND_MSG_REPLY, 2, 2);
-    let ack = Ack {
-        mid: MID,
-        datetime: TIME_MS,
-        code: 0,
-    };
+    let ack = Ack { mid: MID, datetime: TIME_MS, code: 0 };
     assert_eq!(Ack::parse(frame.body), Ok(ack));
     assert_eq!(ack.encode()[..], *frame.body);
-    let inner = pb::CommonAck {
-        mid: MID,
-        datetime: TIME_MS,
-        code: 0,
-    }
-    .encode_to_vec();
-    golden_pb(
-        frame.body,
-        &pb::Envelope {
-            event_type: pb::EventType::CommonAck.into(),
-            body: inner.into(),
-        },
-    );
+    let inner = pb::CommonAck { mid: MID, datetime: TIME_MS, code: 0 }.encode_to_vec();
+    golden_pb(frame.body, &pb::Envelope { event_type: pb::EventType::CommonAck.into(), body: inner.into() });
 }
 
 #[test]
@@ -177,11 +138,7 @@ fn receive_msg_is_the_sent_message_stamped() {
     let frame = golden(&bytes, 1, Op::RECEIVE_MSG, 1, 2);
     let sent = hex(ENVELOPE);
     let send = SendRef::parse(&sent).unwrap();
-    let stamped = send.stamped(Stamp {
-        mid: MID,
-        from: "alice",
-        datetime: TIME_MS,
-    });
+    let stamped = send.stamped(Stamp { mid: MID, from: "alice", datetime: TIME_MS });
     assert_eq!(written(&stamped), frame.body);
     assert_eq!(Pushed::parse(frame.body), Ok(Pushed::Common(stamped)));
 }
@@ -203,12 +160,7 @@ fn envelope_of_an_endpoint_login_signal() {
     }
     .encode_to_vec();
     let kind = pb::SignalType::EndpointLogin.into();
-    let signal = Signal {
-        kind,
-        body: &body,
-        sid: 42,
-        reliable: false,
-    };
+    let signal = Signal { kind, body: &body, sid: 42, reliable: false };
     assert_eq!(Signal::parse(&bytes), Ok(signal));
     let mut again = Vec::new();
     signal.put(&mut again);
@@ -218,16 +170,8 @@ fn envelope_of_an_endpoint_login_signal() {
 
 #[test]
 fn biz_msg() {
-    let bytes = hex(&format!(
-        "0a056474616c6b1205616c696365280732036b2d313a2808011007180220022a1e{ENVELOPE}"
-    ));
-    let frame = pb::Proto {
-        ver: 1,
-        op: Op::SEND_MSG.0,
-        seq: 2,
-        ack: 2,
-        body: hex(ENVELOPE).into(),
-    };
+    let bytes = hex(&format!("0a056474616c6b1205616c696365280732036b2d313a2808011007180220022a1e{ENVELOPE}"));
+    let frame = pb::Proto { ver: 1, op: Op::SEND_MSG.0, seq: 2, ack: 2, body: hex(ENVELOPE).into() };
     let wanted = pb::BizMsg {
         app_id: "dtalk".into(),
         from_id: "alice".into(),
@@ -257,25 +201,10 @@ fn push_msg() {
 
 #[test]
 fn an_owned_frame_has_the_same_bytes() {
-    let header = Header {
-        ver: 1,
-        op: Op::SEND_MSG,
-        seq: 2,
-        ack: 0,
-    };
+    let header = Header { ver: 1, op: Op::SEND_MSG, seq: 2, ack: 0 };
     let mut out = Vec::new();
-    Frame {
-        header,
-        body: hex(ENVELOPE).into(),
-    }
-    .put(&mut out)
-    .unwrap();
-    assert_eq!(
-        out,
-        hex(&format!(
-            "00000032 0014 0001 00000007 00000002 00000000 {ENVELOPE}"
-        ))
-    );
+    Frame { header, body: hex(ENVELOPE).into() }.put(&mut out).unwrap();
+    assert_eq!(out, hex(&format!("00000032 0014 0001 00000007 00000002 00000000 {ENVELOPE}")));
 }
 
 fn written(common: &Common<'_>) -> Vec<u8> {

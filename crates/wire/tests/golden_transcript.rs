@@ -31,11 +31,7 @@ fn entries() -> Vec<Entry> {
             comment = Some(text);
         } else if let [b'A'..=b'C', b' ', way @ (b'<' | b'>'), b' ', ..] = line.as_bytes() {
             let bytes = hex(&line[4..]);
-            entries.push(Entry {
-                comment: comment.take(),
-                is_from_client: *way == b'>',
-                bytes,
-            });
+            entries.push(Entry { comment: comment.take(), is_from_client: *way == b'>', bytes });
         }
     }
     entries
@@ -43,10 +39,7 @@ fn entries() -> Vec<Entry> {
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
-    digits
-        .chunks(2)
-        .map(|two| u8::from_str_radix(&two.iter().collect::<String>(), 16).unwrap())
-        .collect()
+    digits.chunks(2).map(|two| u8::from_str_radix(&two.iter().collect::<String>(), 16).unwrap()).collect()
 }
 
 fn whole_frame(bytes: &[u8]) -> FrameRef<'_> {
@@ -57,9 +50,7 @@ fn whole_frame(bytes: &[u8]) -> FrameRef<'_> {
 }
 
 fn with_names(text: &str) -> String {
-    USERS
-        .iter()
-        .fold(text.to_owned(), |text, (id, name)| text.replace(id, name))
+    USERS.iter().fold(text.to_owned(), |text, (id, name)| text.replace(id, name))
 }
 
 #[test]
@@ -131,10 +122,7 @@ fn replies_are_what_the_server_would_build() {
             (Op::HEARTBEAT_REPLY, Some(asked)) => encode_heartbeat_reply(asked.header).to_vec(),
             (Op::SYNC_MSG_REPLY, Some(asked)) => {
                 let mut out = Vec::new();
-                let header = halley_wire::txchat::Header {
-                    op: Op::SYNC_MSG_REPLY,
-                    ..asked.header
-                };
+                let header = halley_wire::txchat::Header { op: Op::SYNC_MSG_REPLY, ..asked.header };
                 put_frame(&mut out, header, asked.body).unwrap();
                 out
             }
@@ -163,11 +151,7 @@ fn pushes_are_the_sent_messages_stamped() {
                 if push.seq != send.seq {
                     continue;
                 }
-                let stamp = Stamp {
-                    mid: push.mid,
-                    from: push.from,
-                    datetime: push.datetime,
-                };
+                let stamp = Stamp { mid: push.mid, from: push.from, datetime: push.datetime };
                 let mut out = Vec::new();
                 send.stamped(stamp).put(&mut out);
                 assert_eq!(out, frame.body);
@@ -186,29 +170,17 @@ fn the_rejecting_auth_reply_holds_a_bare_endpoint_login() {
         hex("00000029 0014 0001 00000002 00000004 00000002 0a07757569642d62321a0354776f20b0a0c687a034");
     let frame = whole_frame(&bytes);
     let login = pb::SignalEndpointLogin::decode(frame.body).unwrap();
-    assert_eq!(
-        (login.uuid.as_str(), login.device_name.as_str()),
-        ("uuid-b2", "Two")
-    );
+    assert_eq!((login.uuid.as_str(), login.device_name.as_str()), ("uuid-b2", "Two"));
     assert_eq!(login.encode_to_vec(), frame.body);
-    assert!(
-        entries().iter().any(|entry| entry.bytes == bytes),
-        "it stands in the transcript"
-    );
+    assert!(entries().iter().any(|entry| entry.bytes == bytes), "it stands in the transcript");
 }
 
 #[test]
 fn the_ext_of_the_first_login() {
     let bytes = hex("1203616e6e1a04746f6b412a06757569642d613206506978656c41");
     let login = pb::Login::decode(&bytes[..]).unwrap();
-    assert_eq!(
-        (login.username.as_str(), login.device_token.as_str()),
-        ("ann", "tokA")
-    );
-    assert_eq!(
-        (login.uuid.as_str(), login.device_name.as_str()),
-        ("uuid-a", "PixelA")
-    );
+    assert_eq!((login.username.as_str(), login.device_token.as_str()), ("ann", "tokA"));
+    assert_eq!((login.uuid.as_str(), login.device_name.as_str()), ("uuid-a", "PixelA"));
     assert_eq!(login.encode_to_vec(), bytes);
 }
 
@@ -238,30 +210,15 @@ fn render_signal(signal: Signal<'_>) -> String {
         }
         pb::SignalType::Revoke => {
             let m: pb::SignalRevoke = body(bytes);
-            format!(
-                "'mid': {}, 'operator': '{}', 'self': {}",
-                m.mid,
-                m.operator,
-                python(m.self_)
-            )
+            format!("'mid': {}, 'operator': '{}', 'self': {}", m.mid, m.operator, python(m.self_))
         }
         pb::SignalType::SignInGroup => {
             let m: pb::SignalSignInGroup = body(bytes);
-            format!(
-                "'uid': {}, 'group': {}, 'time': {}",
-                list(&m.uid),
-                m.group,
-                m.time
-            )
+            format!("'uid': {}, 'group': {}, 'time': {}", list(&m.uid), m.group, m.time)
         }
         pb::SignalType::SignOutGroup => {
             let m: pb::SignalSignOutGroup = body(bytes);
-            format!(
-                "'uid': {}, 'group': {}, 'time': {}",
-                list(&m.uid),
-                m.group,
-                m.time
-            )
+            format!("'uid': {}, 'group': {}, 'time': {}", list(&m.uid), m.group, m.time)
         }
         pb::SignalType::DeleteGroup => {
             let m: pb::SignalDeleteGroup = body(bytes);
@@ -270,10 +227,7 @@ fn render_signal(signal: Signal<'_>) -> String {
         pb::SignalType::FocusMessage => {
             let m: pb::SignalFocusMessage = body(bytes);
             let num = m.current_num;
-            format!(
-                "'mid': {}, 'uid': '{}', 'currentNum': {num}, 'time': {}",
-                m.mid, m.uid, m.time
-            )
+            format!("'mid': {}, 'uid': '{}', 'currentNum': {num}, 'time': {}", m.mid, m.uid, m.time)
         }
         pb::SignalType::EndpointLogin => {
             let m: pb::SignalEndpointLogin = body(bytes);
@@ -285,11 +239,7 @@ fn render_signal(signal: Signal<'_>) -> String {
         }
         _ => render_group_setting(kind, bytes),
     };
-    format!(
-        "{kind:?} {{{fields}}} sid {} reliable {}",
-        signal.sid,
-        python(signal.reliable)
-    )
+    format!("{kind:?} {{{fields}}} sid {} reliable {}", signal.sid, python(signal.reliable))
 }
 
 fn render_group_setting(kind: pb::SignalType, bytes: &[u8]) -> String {
@@ -310,18 +260,12 @@ fn render_group_setting(kind: pb::SignalType, bytes: &[u8]) -> String {
         }
         pb::SignalType::UpdateGroupMemberType => {
             let m: pb::SignalUpdateGroupMemberType = body(bytes);
-            format!(
-                "'group': {}, 'uid': '{}', 'type': {}, 'time': {}",
-                m.group, m.uid, m.r#type, m.time
-            )
+            format!("'group': {}, 'uid': '{}', 'type': {}, 'time': {}", m.group, m.uid, m.r#type, m.time)
         }
         pb::SignalType::UpdateGroupMemberMuteTime => {
             let m: pb::SignalUpdateGroupMemberMuteTime = body(bytes);
             let (uid, mute) = (list(&m.uid), m.mute_time);
-            format!(
-                "'group': {}, 'uid': {uid}, 'muteTime': {mute}, 'time': {}",
-                m.group, m.time
-            )
+            format!("'group': {}, 'uid': {uid}, 'muteTime': {mute}, 'time': {}", m.group, m.time)
         }
         pb::SignalType::UpdateGroupName => {
             let m: pb::SignalUpdateGroupName = body(bytes);
@@ -329,10 +273,7 @@ fn render_group_setting(kind: pb::SignalType, bytes: &[u8]) -> String {
         }
         pb::SignalType::UpdateGroupAvatar => {
             let m: pb::SignalUpdateGroupAvatar = body(bytes);
-            format!(
-                "'group': {}, 'avatar': '{}', 'time': {}",
-                m.group, m.avatar, m.time
-            )
+            format!("'group': {}, 'avatar': '{}', 'time': {}", m.group, m.avatar, m.time)
         }
         other => panic!("the transcript has no {other:?}"),
     }
@@ -351,12 +292,7 @@ fn render_notice(common: &Common<'_>) -> String {
         }
         pb::NoticeMsgType::SignInGroup => {
             let m: pb::NoticeSignInGroup = body(bytes);
-            format!(
-                "'group': {}, 'inviter': '{}', 'members': {}",
-                m.group,
-                m.inviter,
-                list(&m.members)
-            )
+            format!("'group': {}, 'inviter': '{}', 'members': {}", m.group, m.inviter, list(&m.members))
         }
         pb::NoticeMsgType::SignOutGroup => {
             let m: pb::NoticeSignOutGroup = body(bytes);
@@ -364,11 +300,7 @@ fn render_notice(common: &Common<'_>) -> String {
         }
         pb::NoticeMsgType::KickOutGroup => {
             let m: pb::NoticeKickOutGroup = body(bytes);
-            format!(
-                "{}, 'members': {}",
-                by_operator(m.group, &m.operator),
-                list(&m.members)
-            )
+            format!("{}, 'members': {}", by_operator(m.group, &m.operator), list(&m.members))
         }
         pb::NoticeMsgType::DeleteGroup => {
             let m: pb::NoticeDeleteGroup = body(bytes);
@@ -380,11 +312,7 @@ fn render_notice(common: &Common<'_>) -> String {
         }
         pb::NoticeMsgType::UpdateGroupMemberMuted => {
             let m: pb::NoticeUpdateGroupMemberMuted = body(bytes);
-            format!(
-                "{}, 'members': {}",
-                by_operator(m.group, &m.operator),
-                list(&m.members)
-            )
+            format!("{}, 'members': {}", by_operator(m.group, &m.operator), list(&m.members))
         }
         pb::NoticeMsgType::UpdateGroupOwner => {
             let m: pb::NoticeUpdateGroupOwner = body(bytes);

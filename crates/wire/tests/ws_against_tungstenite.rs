@@ -76,13 +76,7 @@ struct Ours {
 impl Ours {
     fn new(mask: Option<[u8; 4]>) -> Self {
         let decoder = Decoder::new(MESSAGE_BYTES_MAX);
-        Self {
-            decoder,
-            buf: Vec::new(),
-            seen: Vec::new(),
-            out: Vec::new(),
-            mask,
-        }
+        Self { decoder, buf: Vec::new(), seen: Vec::new(), out: Vec::new(), mask }
     }
 
     fn feed(&mut self, bytes: &[u8], piece_bytes: usize) {
@@ -141,14 +135,8 @@ fn upgraded(piece_bytes: usize) -> (WebSocket<Pipe>, Pipe) {
     let mut response = Vec::new();
     accept.put_response(&mut response);
     pipe.send(&response);
-    let Ok((socket, response)) = waiting.handshake() else {
-        panic!("our answer was refused")
-    };
-    assert_eq!(
-        response.headers().len(),
-        3,
-        "only Upgrade, Connection and Sec-WebSocket-Accept"
-    );
+    let Ok((socket, response)) = waiting.handshake() else { panic!("our answer was refused") };
+    assert_eq!(response.headers().len(), 3, "only Upgrade, Connection and Sec-WebSocket-Accept");
     (socket, pipe)
 }
 
@@ -288,20 +276,8 @@ proptest! {
 fn their_close_is_answered_with_its_code() {
     for (frame, code) in [
         (None, None),
-        (
-            Some(CloseFrame {
-                code: CloseCode::Away,
-                reason: "tab closed".into(),
-            }),
-            Some(1001),
-        ),
-        (
-            Some(CloseFrame {
-                code: CloseCode::Library(3456),
-                reason: "".into(),
-            }),
-            Some(3456),
-        ),
+        (Some(CloseFrame { code: CloseCode::Away, reason: "tab closed".into() }), Some(1001)),
+        (Some(CloseFrame { code: CloseCode::Library(3456), reason: "".into() }), Some(3456)),
     ] {
         let (mut socket, pipe) = upgraded(1);
         socket.close(frame).unwrap();
@@ -309,9 +285,7 @@ fn their_close_is_answered_with_its_code() {
         server.feed(&pipe.sent(), 1);
         assert_eq!(server.seen, [Seen::Close(code)]);
         pipe.send(&server.out);
-        let Ok(Message::Close(answer)) = socket.read() else {
-            panic!("no close frame came back")
-        };
+        let Ok(Message::Close(answer)) = socket.read() else { panic!("no close frame came back") };
         assert_eq!(answer.map(|frame| u16::from(frame.code)), code);
     }
 }
@@ -321,9 +295,7 @@ fn our_refusal_reaches_them_as_a_close_code() {
     let (mut socket, pipe) = upgraded(100);
     socket.send(Message::Binary(vec![0; 16_405].into())).unwrap();
     let mut bytes = pipe.sent();
-    let error = Decoder::new(MESSAGE_BYTES_MAX)
-        .decode(&mut bytes[..4])
-        .unwrap_err();
+    let error = Decoder::new(MESSAGE_BYTES_MAX).decode(&mut bytes[..4]).unwrap_err();
     let mut out = Vec::new();
     encode::put_close(&mut out, Some(error.close_code()));
     pipe.send(&out);
@@ -344,8 +316,5 @@ fn control_opcodes_are_those_of_the_library() {
     encode::put_ping(&mut out, b"").unwrap();
     encode::put_close(&mut out, None);
     let opcodes: Vec<OpCode> = out.chunks(2).map(|frame| OpCode::from(frame[0] & 0x0f)).collect();
-    assert_eq!(
-        opcodes,
-        [Control::Pong, Control::Ping, Control::Close].map(OpCode::Control)
-    );
+    assert_eq!(opcodes, [Control::Pong, Control::Ping, Control::Close].map(OpCode::Control));
 }

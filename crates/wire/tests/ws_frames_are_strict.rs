@@ -35,23 +35,11 @@ fn decode_all(frames: &[&[u8]]) -> Result<Option<Vec<u8>>, WsError> {
 fn a_decoder_is_small_and_a_whole_message_borrows() {
     assert!(size_of::<Decoder>() <= 16);
     let masked = [0x82, 0x83, 1, 2, 3, 4, b'a' ^ 1, b'b' ^ 2, b'c' ^ 3];
-    let message = Step::Message {
-        payload: Cow::Borrowed(&b"abc"[..]),
-        consumed: 9,
-    };
+    let message = Step::Message { payload: Cow::Borrowed(&b"abc"[..]), consumed: 9 };
     assert_eq!(decode(&masked), Ok(message.clone()));
-    let Ok(Step::Message {
-        payload: Cow::Borrowed(_),
-        ..
-    }) = decode(&masked)
-    else {
-        panic!("copied")
-    };
+    let Ok(Step::Message { payload: Cow::Borrowed(_), .. }) = decode(&masked) else { panic!("copied") };
     // Text and unmasked are as good.
-    let message = Step::Message {
-        payload: Cow::Borrowed(&b"abc"[..]),
-        consumed: 5,
-    };
+    let message = Step::Message { payload: Cow::Borrowed(&b"abc"[..]), consumed: 5 };
     assert_eq!(decode(b"\x82\x03abc"), Ok(message.clone()));
     assert_eq!(decode(b"\x81\x03abc"), Ok(message));
 }
@@ -79,22 +67,13 @@ fn control_frames_over_125_bytes_are_refused_from_two_bytes() {
 
 #[test]
 fn lying_lengths_are_refused_from_the_header() {
-    assert_eq!(
-        decode(&[0x82, 0xfe, 0x40, 0x15]),
-        Err(WsError::MessageTooLarge(16_405))
-    );
+    assert_eq!(decode(&[0x82, 0xfe, 0x40, 0x15]), Err(WsError::MessageTooLarge(16_405)));
     assert_eq!(
         decode(&[0x82, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
         Err(WsError::MessageTooLarge(u64::MAX))
     );
-    assert_eq!(
-        decode(&[0x82, 0x7f, 0, 0, 0, 1, 0, 0, 0, 1]),
-        Err(WsError::MessageTooLarge((1 << 32) + 1))
-    );
-    assert_eq!(
-        decode(&[0x82, 0xfe, 0x40, 0x14]),
-        Ok(Step::Incomplete { needed: 8 + 16_404 })
-    );
+    assert_eq!(decode(&[0x82, 0x7f, 0, 0, 0, 1, 0, 0, 0, 1]), Err(WsError::MessageTooLarge((1 << 32) + 1)));
+    assert_eq!(decode(&[0x82, 0xfe, 0x40, 0x14]), Ok(Step::Incomplete { needed: 8 + 16_404 }));
 }
 
 #[test]
@@ -103,10 +82,7 @@ fn what_is_needed_becomes_known_with_the_header() {
     assert_eq!(decode(&[0x82]), Ok(Step::Incomplete { needed: 2 }));
     assert_eq!(decode(&[0x82, 0x85]), Ok(Step::Incomplete { needed: 11 }));
     assert_eq!(decode(&[0x82, 0xfe, 1]), Ok(Step::Incomplete { needed: 4 }));
-    assert_eq!(
-        decode(&[0x82, 0xff, 0, 0, 0, 0, 0, 0, 0]),
-        Ok(Step::Incomplete { needed: 10 })
-    );
+    assert_eq!(decode(&[0x82, 0xff, 0, 0, 0, 0, 0, 0, 0]), Ok(Step::Incomplete { needed: 10 }));
 }
 
 #[test]
@@ -122,18 +98,9 @@ fn fragments_are_put_together_up_to_a_hundred_frames() {
 #[test]
 fn fragments_count_against_the_message_limit() {
     let first = [&[0x02, 126, 0x40, 0x00][..], &[7; 16_384]].concat();
-    assert_eq!(
-        decode_all(&[&first, &[&[0x80, 20][..], &[7; 20]].concat()])
-            .unwrap()
-            .unwrap()
-            .len(),
-        16_404
-    );
+    assert_eq!(decode_all(&[&first, &[&[0x80, 20][..], &[7; 20]].concat()]).unwrap().unwrap().len(), 16_404);
     let mut decoder = Decoder::new(MAX);
-    assert!(matches!(
-        decoder.decode(&mut first.clone()),
-        Ok(Step::Fragment { .. })
-    ));
+    assert!(matches!(decoder.decode(&mut first.clone()), Ok(Step::Fragment { .. })));
     assert_eq!(decoder.decode(&mut [0x80, 21]), Err(WsError::MessageTooLarge(21)));
 }
 
@@ -141,37 +108,19 @@ fn fragments_count_against_the_message_limit() {
 fn fragments_must_follow_each_other() {
     assert_eq!(decode(b"\x80\x00"), Err(WsError::UnexpectedContinuation));
     assert_eq!(decode(b"\x00\x00"), Err(WsError::UnexpectedContinuation));
-    assert_eq!(
-        decode_all(&[b"\x02\x00", b"\x82\x00"]),
-        Err(WsError::ExpectedContinuation)
-    );
-    assert_eq!(
-        decode_all(&[b"\x02\x00", b"\x80\x00", b"\x80\x00"]),
-        Err(WsError::UnexpectedContinuation)
-    );
+    assert_eq!(decode_all(&[b"\x02\x00", b"\x82\x00"]), Err(WsError::ExpectedContinuation));
+    assert_eq!(decode_all(&[b"\x02\x00", b"\x80\x00", b"\x80\x00"]), Err(WsError::UnexpectedContinuation));
 }
 
 #[test]
 fn control_frames_may_stand_between_fragments() {
-    let frames: [&[u8]; 5] = [
-        b"\x02\x01a",
-        b"\x89\x01p",
-        b"\x00\x01b",
-        b"\x8a\x00",
-        b"\x80\x01c",
-    ];
+    let frames: [&[u8]; 5] = [b"\x02\x01a", b"\x89\x01p", b"\x00\x01b", b"\x8a\x00", b"\x80\x01c"];
     assert_eq!(decode_all(&frames), Ok(Some(b"abc".to_vec())));
 }
 
 #[test]
 fn close_codes_that_must_not_be_sent_are_refused() {
-    assert_eq!(
-        decode(b"\x88\x00"),
-        Ok(Step::Close {
-            code: None,
-            consumed: 2
-        })
-    );
+    assert_eq!(decode(b"\x88\x00"), Ok(Step::Close { code: None, consumed: 2 }));
     assert_eq!(decode(b"\x88\x01x"), Err(WsError::MalformedClose));
     for (code, is_valid) in [
         (999, false),

@@ -11,16 +11,7 @@ fn request(first: &str, headers: &[&str]) -> String {
 }
 
 fn good() -> String {
-    request(
-        "GET /sub HTTP/1.1",
-        &[
-            "Host: h",
-            "Upgrade: websocket",
-            "Connection: Upgrade",
-            VERSION,
-            KEY,
-        ],
-    )
+    request("GET /sub HTTP/1.1", &["Host: h", "Upgrade: websocket", "Connection: Upgrade", VERSION, KEY])
 }
 
 fn parse(request: &str) -> Result<Upgrade, UpgradeError> {
@@ -29,11 +20,7 @@ fn parse(request: &str) -> Result<Upgrade, UpgradeError> {
 
 #[track_caller]
 fn accepted(request: &str) {
-    assert!(
-        matches!(parse(request), Ok(Upgrade::Complete { .. })),
-        "{:?} for {request:?}",
-        parse(request)
-    );
+    assert!(matches!(parse(request), Ok(Upgrade::Complete { .. })), "{:?} for {request:?}", parse(request));
 }
 
 #[track_caller]
@@ -44,9 +31,7 @@ fn refused(request: &str, error: UpgradeError) {
 #[test]
 fn the_sample_of_the_rfc_is_answered_as_it_says() {
     let request = good();
-    let Ok(Upgrade::Complete { accept, consumed }) = parse(&request) else {
-        panic!("{:?}", parse(&request))
-    };
+    let Ok(Upgrade::Complete { accept, consumed }) = parse(&request) else { panic!("{:?}", parse(&request)) };
     assert_eq!(consumed, request.len());
     assert_eq!(accept.as_bytes(), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     assert_eq!(accept, Accept::of(b"dGhlIHNhbXBsZSBub25jZQ=="));
@@ -68,21 +53,11 @@ fn frames_behind_the_head_are_left() {
 
 #[test]
 fn names_and_tokens_are_compared_without_case_and_in_lists() {
-    let headers = [
-        "UPGRADE: WebSocket",
-        "connection:keep-alive ,\tUPGRADE",
-        "sec-websocket-VERSION:13 ",
-        KEY,
-    ];
+    let headers =
+        ["UPGRADE: WebSocket", "connection:keep-alive ,\tUPGRADE", "sec-websocket-VERSION:13 ", KEY];
     accepted(&request("GET /sub HTTP/1.1", &headers));
-    let headers = [
-        "Upgrade: h2c",
-        "Upgrade: websocket",
-        "Connection: close",
-        "Connection: upgrade",
-        VERSION,
-        KEY,
-    ];
+    let headers =
+        ["Upgrade: h2c", "Upgrade: websocket", "Connection: close", "Connection: upgrade", VERSION, KEY];
     accepted(&request("GET /sub HTTP/1.1", &headers));
 }
 
@@ -110,14 +85,7 @@ fn anything_but_the_path_is_refused() {
 
 #[test]
 fn a_wrong_path_is_refused_before_the_head_ends() {
-    for start in [
-        "P",
-        "GET /x",
-        "GET /sub?",
-        "GET /sub/",
-        "GET /sub HTTP/1.0",
-        "\u{16}\u{3}",
-    ] {
+    for start in ["P", "GET /x", "GET /sub?", "GET /sub/", "GET /sub HTTP/1.0", "\u{16}\u{3}"] {
         refused(start, UpgradeError::FirstLine);
     }
     assert_eq!(parse("GET /su"), Ok(Upgrade::Incomplete));
@@ -137,19 +105,11 @@ fn a_header_that_is_missing_or_wrong_is_refused() {
         ("Upgrade: websocket\r\n", "", UpgradeError::Upgrade),
         ("Upgrade: websocket", "Upgrade: websockets", UpgradeError::Upgrade),
         ("Connection: Upgrade\r\n", "", UpgradeError::Connection),
-        (
-            "Connection: Upgrade",
-            "Connection: keep-alive",
-            UpgradeError::Connection,
-        ),
+        ("Connection: Upgrade", "Connection: keep-alive", UpgradeError::Connection),
         ("Version: 13", "Version: 8", UpgradeError::Version),
         ("Version: 13", "Version: 13, 8", UpgradeError::Version),
         ("Sec-WebSocket-Version: 13\r\n", "", UpgradeError::Version),
-        (
-            VERSION,
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13",
-            UpgradeError::Version,
-        ),
+        (VERSION, "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13", UpgradeError::Version),
         ("Key: dGhlIHNhbXBsZSBub25jZQ==", "Key:", UpgradeError::Key),
         ("Sec-WebSocket-Key", "Sec-WebSocket-Kay", UpgradeError::Key),
         ("Host: h", "Sec-WebSocket-Key: x", UpgradeError::Key),
@@ -196,18 +156,9 @@ fn our_client_refuses_what_is_no_answer_to_its_key() {
     let mut response = Vec::new();
     accept.put_response(&mut response);
     assert_eq!(client::check_response(&response, key), Ok(Some(response.len())));
-    assert_eq!(
-        client::check_response(&response, [8; 16]),
-        Err(UpgradeError::Accept)
-    );
-    assert_eq!(
-        client::check_response(b"HTTP/1.1 404", key),
-        Err(UpgradeError::FirstLine)
-    );
+    assert_eq!(client::check_response(&response, [8; 16]), Err(UpgradeError::Accept));
+    assert_eq!(client::check_response(b"HTTP/1.1 404", key), Err(UpgradeError::FirstLine));
     let text = String::from_utf8(response).unwrap();
     let without = text.replace("Upgrade: websocket\r\n", "");
-    assert_eq!(
-        client::check_response(without.as_bytes(), key),
-        Err(UpgradeError::Upgrade)
-    );
+    assert_eq!(client::check_response(without.as_bytes(), key), Err(UpgradeError::Upgrade));
 }

@@ -55,22 +55,12 @@ impl Frame {
     /// A frame without a body.
     #[must_use]
     pub fn new(op: i32, seq: i32, ack: i32) -> Self {
-        Self {
-            op,
-            seq,
-            ack,
-            body: Bytes::new(),
-        }
+        Self { op, seq, ack, body: Bytes::new() }
     }
 
     /// Appends its bytes; a body that no frame can carry is left out whole (callers check [`FRAME_BYTES_MAX`] before).
     pub fn encode(&self, out: &mut impl BufMut) {
-        let header = Header {
-            ver: 1,
-            op: Op(self.op),
-            seq: self.seq,
-            ack: self.ack,
-        };
+        let header = Header { ver: 1, op: Op(self.op), seq: self.seq, ack: self.ack };
         if let Ok(header) = encode_header(header, self.body.len()) {
             out.put_slice(&header);
             out.put_slice(&self.body);
@@ -89,12 +79,7 @@ impl Frame {
             };
         let mut body = input.split_to(consumed).freeze();
         body.advance(HEADER_BYTES);
-        Ok(Some(Self {
-            op: header.op.0,
-            seq: header.seq,
-            ack: header.ack,
-            body,
-        }))
+        Ok(Some(Self { op: header.op.0, seq: header.seq, ack: header.ack, body }))
     }
 }
 
@@ -132,12 +117,7 @@ pub fn encode_auth(app: &str, token: &str, login: Option<&Login>, again: bool, s
         token: token.to_owned(),
         ext: ext.map(|login| login.encode_to_vec().into()).unwrap_or_default(),
     };
-    Frame {
-        op: op::AUTH,
-        seq,
-        ack: 0,
-        body: message.encode_to_vec().into(),
-    }
+    Frame { op: op::AUTH, seq, ack: 0, body: message.encode_to_vec().into() }
 }
 
 /// A message's frame.
@@ -157,23 +137,13 @@ pub fn encode_send(outgoing: &Outgoing, seq: i32) -> Frame {
     };
     let mut body = Vec::with_capacity(common.encoded_len());
     common.put(&mut body);
-    Frame {
-        op: op::SEND_MSG,
-        seq,
-        ack: 0,
-        body: body.into(),
-    }
+    Frame { op: op::SEND_MSG, seq, ack: 0, body: body.into() }
 }
 
 /// The body of a text.
 #[must_use]
 pub fn encode_text(text: &str) -> Bytes {
-    pb::TextMsg {
-        content: text.to_owned(),
-        mention: Vec::new(),
-    }
-    .encode_to_vec()
-    .into()
+    pb::TextMsg { content: text.to_owned(), mention: Vec::new() }.encode_to_vec().into()
 }
 
 /// The text of a text's body; `None` when it is none.
@@ -184,9 +154,7 @@ pub fn text_of(body: &Bytes) -> Option<String> {
 
 /// The device name in an `EndpointLogin`.
 pub(super) fn decode_endpoint_login(body: &Bytes) -> Option<String> {
-    pb::SignalEndpointLogin::decode(body.clone())
-        .ok()
-        .map(|login| login.device_name)
+    pb::SignalEndpointLogin::decode(body.clone()).ok().map(|login| login.device_name)
 }
 
 /// Reads an envelope; `None` when it is of a kind that this version does not know.
@@ -198,11 +166,7 @@ pub fn decode_envelope(body: &Bytes) -> Result<Option<Envelope>, SessionError> {
         Pushed::parse(body).map_err(|_| SessionError::Malformed("an envelope that does not decode"))?;
     Ok(Some(match pushed {
         Pushed::Common(common) => Envelope::Message(message(body, &common)),
-        Pushed::Ack(ack) => Envelope::Ack {
-            message_id: ack.mid,
-            time_ms: ack.datetime,
-            code: ack.code,
-        },
+        Pushed::Ack(ack) => Envelope::Ack { message_id: ack.mid, time_ms: ack.datetime, code: ack.code },
         Pushed::Signal(signal) => Envelope::Signal(Signal {
             kind: signal.kind,
             body: body.slice_ref(signal.body),
@@ -217,11 +181,7 @@ fn message(body: &Bytes, common: &Common<'_>) -> Message {
     Message {
         message_id: common.mid,
         from: common.from.to_owned(),
-        target: if common.channel_type == 1 {
-            Target::Group(target)
-        } else {
-            Target::User(target)
-        },
+        target: if common.channel_type == 1 { Target::Group(target) } else { Target::User(target) },
         kind: common.msg_type,
         body: body.slice_ref(common.msg),
         client_id: common.seq.to_owned(),

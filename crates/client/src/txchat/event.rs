@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use halley_wire::txchat::refusal_code;
+
 use super::codec;
 
 /// A send's name between the caller and the session; never reused.
@@ -34,12 +36,7 @@ impl Outgoing {
     /// A text.
     #[must_use]
     pub fn text(target: Target, text: &str, client_id: impl Into<String>) -> Self {
-        Self {
-            target,
-            kind: codec::MSG_TEXT,
-            body: codec::encode_text(text),
-            client_id: client_id.into(),
-        }
+        Self { target, kind: codec::MSG_TEXT, body: codec::encode_text(text), client_id: client_id.into() }
     }
 }
 
@@ -60,29 +57,23 @@ pub enum Outcome {
     },
 }
 
-/// Why a message was refused, in words; the numbers are the server's (`CommonAck.code`, append-only).
+/// Why a message was refused, in words.
 #[must_use]
 pub fn refusal_text(code: i32) -> &'static str {
     match code {
-        1 => "this kind of message cannot be sent by clients",
-        2 => "the message is malformed",
-        3 => "the message is too long",
-        4 => "there is no such user",
-        5 => "there is no such group",
-        6 => "you are not a member of the group",
-        7 => "you are muted in the group",
-        8 => "the group is muted",
-        9 => "too many messages in too short a time",
-        10 => "the server has no room to store messages at the moment",
-        11 => "the server is temporarily unavailable",
+        refusal_code::TYPE_NOT_ALLOWED => "this kind of message cannot be sent by clients",
+        refusal_code::MALFORMED => "the message is malformed",
+        refusal_code::TOO_LARGE => "the message is too long",
+        refusal_code::UNKNOWN_USER => "there is no such user",
+        refusal_code::UNKNOWN_GROUP => "there is no such group",
+        refusal_code::NOT_MEMBER => "you are not a member of the group",
+        refusal_code::MUTED => "you are muted in the group",
+        refusal_code::GROUP_MUTED => "the group is muted",
+        refusal_code::RATE_LIMITED => "too many messages in too short a time",
+        refusal_code::STORAGE_FULL => "the server has no room to store messages at the moment",
+        refusal_code::UNAVAILABLE => "the server is temporarily unavailable",
         _ => "the server gave no reason that this version knows",
     }
-}
-
-/// Whether the same message may be accepted later (too many, no room, unavailable).
-#[must_use]
-pub fn is_refusal_temporary(code: i32) -> bool {
-    matches!(code, 9..=11)
 }
 
 /// A message somebody (perhaps this user, on another device or this one) sent.
@@ -108,11 +99,7 @@ impl Message {
     /// The text, when it is one.
     #[must_use]
     pub fn text(&self) -> Option<String> {
-        if self.kind == codec::MSG_TEXT {
-            codec::text_of(&self.body)
-        } else {
-            None
-        }
+        if self.kind == codec::MSG_TEXT { codec::text_of(&self.body) } else { None }
     }
 }
 

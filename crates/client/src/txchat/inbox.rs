@@ -16,11 +16,7 @@ struct Recent<T> {
 
 impl<T: Copy + Eq + Hash> Recent<T> {
     fn new(max: usize) -> Self {
-        Self {
-            known: HashSet::new(),
-            order: VecDeque::new(),
-            max: max.max(1),
-        }
+        Self { known: HashSet::new(), order: VecDeque::new(), max: max.max(1) }
     }
 
     fn contains(&self, value: T) -> bool {
@@ -133,10 +129,7 @@ impl Inbox {
             self.names.insert(name);
         }
         self.waiting.insert(seq);
-        self.pending.push_back(Pending {
-            event: event(),
-            push: Some((name, self.generation, seq)),
-        });
+        self.pending.push_back(Pending { event: event(), push: Some((name, self.generation, seq)) });
     }
 
     /// A push that nobody can show is acknowledged and forgotten.
@@ -148,14 +141,8 @@ impl Inbox {
     /// Known under this or another number: acknowledged under this one, now or when the caller has taken it.
     fn handle_repeated(&mut self, seq: i32, name: PushName, now: Instant) {
         let generation = self.generation;
-        let from_before = self
-            .pending
-            .iter_mut()
-            .filter_map(|pending| pending.push.as_mut());
-        if let Some(push) = from_before
-            .into_iter()
-            .find(|push| push.0 == name && push.1 != generation)
-        {
+        let from_before = self.pending.iter_mut().filter_map(|pending| pending.push.as_mut());
+        if let Some(push) = from_before.into_iter().find(|push| push.0 == name && push.1 != generation) {
             *push = (name, generation, seq);
             self.waiting.insert(seq);
             return;

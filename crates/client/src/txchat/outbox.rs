@@ -55,13 +55,7 @@ impl Outbox {
         }
         let id = SendId(self.next);
         self.next += 1;
-        self.entries.insert(
-            id,
-            Entry {
-                frame: encode_send(outgoing, seq),
-                sent: None,
-            },
-        );
+        self.entries.insert(id, Entry { frame: encode_send(outgoing, seq), sent: None });
         self.by_seq.insert(seq, id);
         Ok(id)
     }
@@ -107,10 +101,6 @@ impl Outbox {
     /// When the next repetition is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let after = self.resend_after?;
-        self.entries
-            .values()
-            .map_while(|entry| entry.sent)
-            .min()
-            .map(|sent| sent + after)
+        self.entries.values().map_while(|entry| entry.sent).min().map(|sent| sent + after)
     }
 }

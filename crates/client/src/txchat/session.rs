@@ -112,9 +112,7 @@ impl Session {
     /// A connection stands: the login goes out.
     pub fn handle_connected(&mut self, now: Instant) {
         self.forget_connection();
-        self.state = State::LoggingIn {
-            deadline: now + self.config.login_timeout,
-        };
+        self.state = State::LoggingIn { deadline: now + self.config.login_timeout };
         self.heard = now;
         let seq = self.next_seq();
         let login: Option<&Login> = self.config.login.as_ref();
@@ -170,15 +168,8 @@ impl Session {
     }
 
     fn handle_answer(&mut self, frame: &Frame, now: Instant) -> Result<(), SessionError> {
-        let Some(Envelope::Ack {
-            message_id,
-            time_ms,
-            code,
-        }) = codec::decode_envelope(&frame.body)?
-        else {
-            return Err(SessionError::Malformed(
-                "an answer to a send that is no acknowledgement",
-            ));
+        let Some(Envelope::Ack { message_id, time_ms, code }) = codec::decode_envelope(&frame.body)? else {
+            return Err(SessionError::Malformed("an answer to a send that is no acknowledgement"));
         };
         // Not found: a repetition's second answer.
         if let Some(id) = self.outbox.answered(frame.ack) {
@@ -197,8 +188,7 @@ impl Session {
         match codec::decode_envelope(&frame.body)? {
             Some(Envelope::Message(message)) => {
                 let name = PushName::Message(message.message_id);
-                self.inbox
-                    .push(frame.seq, name, now, || SessionEvent::Message(message));
+                self.inbox.push(frame.seq, name, now, || SessionEvent::Message(message));
             }
             Some(Envelope::Signal(signal)) => {
                 let name = if signal.signal_id == 0 {
@@ -206,8 +196,7 @@ impl Session {
                 } else {
                     PushName::Signal(signal.signal_id)
                 };
-                self.inbox
-                    .push(frame.seq, name, now, || SessionEvent::Signal(signal));
+                self.inbox.push(frame.seq, name, now, || SessionEvent::Signal(signal));
             }
             Some(Envelope::Ack { .. }) => {
                 return Err(SessionError::Malformed("an acknowledgement as a push"));
@@ -254,15 +243,8 @@ impl Session {
             State::Online if self.wants_input() => self.heartbeat_due.min(self.silence_deadline()),
             State::Online => self.heartbeat_due,
         };
-        let resend = if self.is_online() {
-            self.outbox.next_due()
-        } else {
-            None
-        };
-        [Some(state), resend, self.inbox.next_due()]
-            .into_iter()
-            .flatten()
-            .min()
+        let resend = if self.is_online() { self.outbox.next_due() } else { None };
+        [Some(state), resend, self.inbox.next_due()].into_iter().flatten().min()
     }
 
     /// The next frame to write.
@@ -315,8 +297,7 @@ impl Session {
         }
         while let Some(push_seq) = self.inbox.pop_due(now) {
             let seq = self.next_seq();
-            self.transmit
-                .push_back(Frame::new(op::RECEIVE_MSG_REPLY, seq, push_seq));
+            self.transmit.push_back(Frame::new(op::RECEIVE_MSG_REPLY, seq, push_seq));
         }
     }
 

@@ -61,10 +61,7 @@ impl FakeServer {
     pub(crate) fn start(faults: Faults) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(Mutex::new(State {
-            faults,
-            ..State::default()
-        }));
+        let state = Arc::new(Mutex::new(State { faults, ..State::default() }));
         let server = Self { address, state };
         let accepting = server.clone();
         thread::spawn(move || {
@@ -138,12 +135,7 @@ impl State {
                 *link = Some(self.next_link);
                 write(stream, &Frame::new(op::AUTH_REPLY, frame.seq, frame.ack));
                 let stream = stream.try_clone().unwrap();
-                let new = Link {
-                    user: user.clone(),
-                    stream,
-                    next_push: 0,
-                    on_wire: HashMap::new(),
-                };
+                let new = Link { user: user.clone(), stream, next_push: 0, on_wire: HashMap::new() };
                 self.links.insert(self.next_link, new);
                 let mids: Vec<i64> = self.inboxes.entry(user).or_default().keys().copied().collect();
                 mids.into_iter().for_each(|mid| self.push(self.next_link, mid));
@@ -174,16 +166,10 @@ impl State {
             None => {
                 self.next_mid += 1;
                 let mid = self.next_mid;
-                self.by_client_id
-                    .insert((user.clone(), said.client_id.clone()), mid);
+                self.by_client_id.insert((user.clone(), said.client_id.clone()), mid);
                 if !is_nth(mid.cast_unsigned(), self.faults.lose_message_every) {
                     for owner in [&user, &target] {
-                        let entry = (
-                            user.clone(),
-                            target.clone(),
-                            said.client_id.clone(),
-                            said.text.clone(),
-                        );
+                        let entry = (user.clone(), target.clone(), said.client_id.clone(), said.text.clone());
                         self.inboxes.entry(owner.clone()).or_default().insert(mid, entry);
                     }
                     let views: Vec<u64> = self
@@ -217,10 +203,7 @@ impl State {
         };
         link.next_push += 1;
         link.on_wire.insert(link.next_push, mid);
-        write(
-            &link.stream,
-            &push(link.next_push, mid, from, to, client_id, text),
-        );
+        write(&link.stream, &push(link.next_push, mid, from, to, client_id, text));
     }
 }
 

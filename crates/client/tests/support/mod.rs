@@ -36,12 +36,7 @@ pub(crate) fn answer(seq: i32, mid: i64, time_ms: i64, code: i64) -> Frame {
     let mut body = BytesMut::new();
     number(&mut body, 1, 1);
     bytes(&mut body, 2, &ack);
-    Frame {
-        op: op::SEND_MSG_REPLY,
-        seq,
-        ack: seq,
-        body: body.freeze(),
-    }
+    Frame { op: op::SEND_MSG_REPLY, seq, ack: seq, body: body.freeze() }
 }
 
 /// Op 9 with a private text.
@@ -56,12 +51,7 @@ pub(crate) fn push(seq: i32, mid: i64, from: &str, target: &str, client_id: &str
     number(&mut common, 8, 1_700_000_000_000);
     let mut body = BytesMut::new();
     bytes(&mut body, 2, &common);
-    Frame {
-        op: op::RECEIVE_MSG,
-        seq,
-        ack: 77,
-        body: body.freeze(),
-    }
+    Frame { op: op::RECEIVE_MSG, seq, ack: 77, body: body.freeze() }
 }
 
 /// Op 9 with a signal.
@@ -73,12 +63,7 @@ pub(crate) fn signal(seq: i32, sid: i64, kind: i64) -> Frame {
     let mut body = BytesMut::new();
     number(&mut body, 1, 2);
     bytes(&mut body, 2, &inner);
-    Frame {
-        op: op::RECEIVE_MSG,
-        seq,
-        ack: 0,
-        body: body.freeze(),
-    }
+    Frame { op: op::RECEIVE_MSG, seq, ack: 0, body: body.freeze() }
 }
 
 /// What a SendMsg says.
@@ -91,11 +76,9 @@ pub(crate) struct Sent {
 /// Reads the body of op 7.
 pub(crate) fn sent(body: &Bytes) -> Sent {
     match codec::decode_envelope(body).unwrap() {
-        Some(codec::Envelope::Message(message)) => Sent {
-            text: message.text().unwrap(),
-            client_id: message.client_id,
-            target: message.target,
-        },
+        Some(codec::Envelope::Message(message)) => {
+            Sent { text: message.text().unwrap(), client_id: message.client_id, target: message.target }
+        }
         other => panic!("a client sent {other:?}"),
     }
 }

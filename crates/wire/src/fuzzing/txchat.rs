@@ -25,10 +25,7 @@ pub fn txchat_frame(data: &[u8]) {
         Ok(Decoded::Incomplete { needed }) => {
             assert!(needed > data.len() && needed <= TXCHAT_FRAME_BYTES_MAX);
             let refused = decode_message(data).expect_err("a message must hold its frame");
-            assert!(matches!(
-                refused,
-                FrameError::MessageTooShort(_) | FrameError::BeyondMessage { .. }
-            ));
+            assert!(matches!(refused, FrameError::MessageTooShort(_) | FrameError::BeyondMessage { .. }));
         }
         Err(_) => assert!(decode_message(data).is_err()),
     }
@@ -46,10 +43,7 @@ pub fn txchat_envelope(data: &[u8]) {
     let theirs = pb::Envelope::decode(data);
     let envelope = match (ours, theirs) {
         (Ok(ours), Ok(theirs)) => {
-            assert_eq!(
-                (ours.event_type, ours.body),
-                (theirs.event_type, &theirs.body[..])
-            );
+            assert_eq!((ours.event_type, ours.body), (theirs.event_type, &theirs.body[..]));
             ours
         }
         (ours, theirs) => return check_refusal(ours.err(), theirs.is_err()),
@@ -88,22 +82,11 @@ fn common(message: &[u8]) {
     assert_eq!(Common::parse(&again), Ok(ours.clone()));
 
     // With source and reference canonical and unknown fields gone, the bytes are those of `prost`.
-    let source = theirs
-        .source
-        .as_ref()
-        .map(|source| Cow::Owned(source.encode_to_vec()));
-    let reference = theirs
-        .reference
-        .as_ref()
-        .map(|reference| Cow::Owned(reference.encode_to_vec()));
+    let source = theirs.source.as_ref().map(|source| Cow::Owned(source.encode_to_vec()));
+    let reference = theirs.reference.as_ref().map(|reference| Cow::Owned(reference.encode_to_vec()));
     assert_eq!(ours.source.is_some(), source.is_some());
     assert_eq!(ours.reference.is_some(), reference.is_some());
-    let canonical = Common {
-        source,
-        reference,
-        unknown: Cow::Borrowed(&[]),
-        ..ours.clone()
-    };
+    let canonical = Common { source, reference, unknown: Cow::Borrowed(&[]), ..ours.clone() };
     let mut bytes = Vec::new();
     canonical.put(&mut bytes);
     assert_eq!(bytes, enveloped(pb::EventType::Common, &theirs.encode_to_vec()));
@@ -117,28 +100,11 @@ fn common(message: &[u8]) {
 /// What a client claims in the stamped fields does not survive, everything else does, also through `ext`.
 fn stamping(body: &[u8], parsed: &Common<'_>) {
     let send = SendRef::parse(body).expect("it is a common");
-    let stamped = send.stamped(Stamp {
-        mid: 7,
-        from: "alice",
-        datetime: 9,
-    });
-    assert_eq!(
-        stamped,
-        Common {
-            mid: 7,
-            from: "alice",
-            datetime: 9,
-            ..parsed.clone()
-        }
-    );
+    let stamped = send.stamped(Stamp { mid: 7, from: "alice", datetime: 9 });
+    assert_eq!(stamped, Common { mid: 7, from: "alice", datetime: 9, ..parsed.clone() });
     let mut ext = Vec::new();
     send.put_ext(&mut ext);
-    let from_ext = Common {
-        source: None,
-        reference: None,
-        unknown: Cow::Borrowed(&ext),
-        ..stamped.clone()
-    };
+    let from_ext = Common { source: None, reference: None, unknown: Cow::Borrowed(&ext), ..stamped.clone() };
     let (mut direct, mut through_ext) = (Vec::new(), Vec::new());
     stamped.put(&mut direct);
     from_ext.put(&mut through_ext);
@@ -149,14 +115,8 @@ fn ack(message: &[u8]) {
     let body = enveloped(pb::EventType::CommonAck, message);
     match (Ack::parse(&body), pb::CommonAck::decode(message)) {
         (Ok(ours), Ok(theirs)) => {
-            assert_eq!(
-                (ours.mid, ours.datetime, ours.code),
-                (theirs.mid, theirs.datetime, theirs.code)
-            );
-            assert_eq!(
-                ours.encode()[..],
-                enveloped(pb::EventType::CommonAck, &theirs.encode_to_vec())
-            );
+            assert_eq!((ours.mid, ours.datetime, ours.code), (theirs.mid, theirs.datetime, theirs.code));
+            assert_eq!(ours.encode()[..], enveloped(pb::EventType::CommonAck, &theirs.encode_to_vec()));
         }
         (ours, theirs) => check_refusal(ours.err(), theirs.is_err()),
     }
@@ -166,10 +126,7 @@ fn signal(message: &[u8]) {
     let body = enveloped(pb::EventType::Signal, message);
     match (Signal::parse(&body), pb::Signal::decode(message)) {
         (Ok(ours), Ok(theirs)) => {
-            assert_eq!(
-                (ours.kind, ours.body, ours.sid),
-                (theirs.r#type, &theirs.body[..], theirs.sid)
-            );
+            assert_eq!((ours.kind, ours.body, ours.sid), (theirs.r#type, &theirs.body[..], theirs.sid));
             assert_eq!(ours.reliable, theirs.reliable);
             let mut again = Vec::new();
             ours.put(&mut again);
@@ -182,9 +139,5 @@ fn signal(message: &[u8]) {
 
 /// An envelope around any bytes, by `prost`.
 fn enveloped(kind: pb::EventType, message: &[u8]) -> Vec<u8> {
-    pb::Envelope {
-        event_type: i32::from(kind),
-        body: message.to_vec().into(),
-    }
-    .encode_to_vec()
+    pb::Envelope { event_type: i32::from(kind), body: message.to_vec().into() }.encode_to_vec()
 }

@@ -61,10 +61,7 @@ impl FrameRef<'_> {
     /// Copies the body out of the buffer.
     #[must_use]
     pub fn to_frame(&self) -> Frame {
-        Frame {
-            header: self.header,
-            body: Bytes::copy_from_slice(self.body),
-        }
+        Frame { header: self.header, body: Bytes::copy_from_slice(self.body) }
     }
 }
 
@@ -118,10 +115,7 @@ pub fn encode_empty(header: Header) -> [u8; TXCHAT_HEADER_BYTES] {
 /// The HeartbeatReply to a heartbeat: its `ver`, `seq` and `ack`, and four zero bytes (spec 1.3).
 #[must_use]
 pub fn encode_heartbeat_reply(request: Header) -> [u8; TXCHAT_HEADER_BYTES + 4] {
-    let header = Header {
-        op: Op::HEARTBEAT_REPLY,
-        ..request
-    };
+    let header = Header { op: Op::HEARTBEAT_REPLY, ..request };
     let mut bytes = [0; TXCHAT_HEADER_BYTES + 4];
     bytes[..TXCHAT_HEADER_BYTES].copy_from_slice(&encode_header(header, 4).expect("four bytes fit"));
     bytes

@@ -54,9 +54,7 @@ pub enum FrameError {
 /// [`FrameError::PackLen`] as soon as 4 bytes are there, [`FrameError::HeaderLen`] as soon as 6 are.
 pub fn decode(buf: &[u8]) -> Result<Decoded<'_>, FrameError> {
     let Some((pack_len, rest)) = buf.split_first_chunk() else {
-        return Ok(Decoded::Incomplete {
-            needed: TXCHAT_HEADER_BYTES,
-        });
+        return Ok(Decoded::Incomplete { needed: TXCHAT_HEADER_BYTES });
     };
     let pack_len = check_pack_len(i32::from_be_bytes(*pack_len))?;
     if let Some(header_len) = rest.first_chunk() {
@@ -66,17 +64,9 @@ pub fn decode(buf: &[u8]) -> Result<Decoded<'_>, FrameError> {
         return Ok(Decoded::Incomplete { needed: pack_len });
     };
     let Some((head, body)) = frame.split_first_chunk() else {
-        return Ok(Decoded::Incomplete {
-            needed: TXCHAT_HEADER_BYTES,
-        });
+        return Ok(Decoded::Incomplete { needed: TXCHAT_HEADER_BYTES });
     };
-    Ok(Decoded::Complete {
-        frame: FrameRef {
-            header: read_header(head),
-            body,
-        },
-        consumed: pack_len,
-    })
+    Ok(Decoded::Complete { frame: FrameRef { header: read_header(head), body }, consumed: pack_len })
 }
 
 /// Reads the frame of one WebSocket message; bytes behind `packLen` are ignored (spec 1.1).
@@ -89,10 +79,9 @@ pub fn decode_message(message: &[u8]) -> Result<FrameRef<'_>, FrameError> {
     }
     match decode(message)? {
         Decoded::Complete { frame, .. } => Ok(frame),
-        Decoded::Incomplete { needed } => Err(FrameError::BeyondMessage {
-            pack_len: needed,
-            message_bytes: message.len(),
-        }),
+        Decoded::Incomplete { needed } => {
+            Err(FrameError::BeyondMessage { pack_len: needed, message_bytes: message.len() })
+        }
     }
 }
 
@@ -104,37 +93,12 @@ fn check_pack_len(pack_len: i32) -> Result<usize, FrameError> {
 }
 
 fn check_header_len(header_len: i16) -> Result<(), FrameError> {
-    if header_len == HEADER_LEN {
-        Ok(())
-    } else {
-        Err(FrameError::HeaderLen(header_len))
-    }
+    if header_len == HEADER_LEN { Ok(()) } else { Err(FrameError::HeaderLen(header_len)) }
 }
 
 /// Reads what follows the lengths.
 fn read_header(bytes: &[u8; TXCHAT_HEADER_BYTES]) -> Header {
-    let [
-        _,
-        _,
-        _,
-        _,
-        _,
-        _,
-        v0,
-        v1,
-        o0,
-        o1,
-        o2,
-        o3,
-        s0,
-        s1,
-        s2,
-        s3,
-        a0,
-        a1,
-        a2,
-        a3,
-    ] = *bytes;
+    let [_, _, _, _, _, _, v0, v1, o0, o1, o2, o3, s0, s1, s2, s3, a0, a1, a2, a3] = *bytes;
     Header {
         ver: i16::from_be_bytes([v0, v1]),
         op: Op(i32::from_be_bytes([o0, o1, o2, o3])),

@@ -17,6 +17,8 @@ mod op;
 #[path = "../gen/halley.txchat.rs"]
 pub mod pb;
 
+pub mod refusal_code;
+
 pub use envelope::{
     Ack, AckBytes, Common, Envelope, EnvelopeError, Parts, Pushed, SendRef, Signal, Stamp, stamped_len,
 };

@@ -69,10 +69,7 @@ impl Decoder {
     /// A decoder that refuses messages of more than `message_bytes_max` bytes.
     #[must_use]
     pub const fn new(message_bytes_max: u32) -> Self {
-        Self {
-            message_bytes_max,
-            pieces: None,
-        }
+        Self { message_bytes_max, pieces: None }
     }
 
     /// Whether a message has begun that is not all there: the connection then holds a buffer.
@@ -101,10 +98,7 @@ impl Decoder {
         match header.opcode {
             PING => Ok(Step::Ping { payload, consumed }),
             PONG => Ok(Step::Pong { payload, consumed }),
-            CLOSE => Ok(Step::Close {
-                code: close_code(payload)?,
-                consumed,
-            }),
+            CLOSE => Ok(Step::Close { code: close_code(payload)?, consumed }),
             _ => Ok(self.take_data(header.fin, payload, consumed)),
         }
     }

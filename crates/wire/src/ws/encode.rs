@@ -76,11 +76,7 @@ fn put_control(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) -> Result<(), Cont
 }
 
 pub(super) fn check_control(payload: &[u8]) -> Result<(), ControlTooLong> {
-    if payload.len() > WS_CONTROL_BYTES_MAX {
-        Err(ControlTooLong(payload.len()))
-    } else {
-        Ok(())
-    }
+    if payload.len() > WS_CONTROL_BYTES_MAX { Err(ControlTooLong(payload.len())) } else { Ok(()) }
 }
 
 /// Header of a whole frame with the shortest length there is; `mask_bit` is 0 or 0x80.

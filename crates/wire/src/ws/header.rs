@@ -65,18 +65,8 @@ pub(super) fn parse(buf: &[u8]) -> Result<Parsed, WsError> {
         [] => u64::from(short),
         _ => length.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
     };
-    let mask = if is_masked {
-        rest.first_chunk().copied()
-    } else {
-        None
-    };
-    Ok(Parsed::Header(FrameHeader {
-        fin,
-        opcode,
-        mask,
-        header_bytes,
-        payload_bytes,
-    }))
+    let mask = if is_masked { rest.first_chunk().copied() } else { None };
+    Ok(Parsed::Header(FrameHeader { fin, opcode, mask, header_bytes, payload_bytes }))
 }
 
 fn check_first(first: u8) -> Result<(), WsError> {

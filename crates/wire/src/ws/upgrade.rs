@@ -106,9 +106,7 @@ fn check_request_line(buf: &[u8], path: &str) -> Result<(), UpgradeError> {
 pub(super) fn find_head_end(buf: &[u8], scanned: &mut u16) -> Result<Option<usize>, UpgradeError> {
     let window = buf.get(..WS_HEAD_BYTES_MAX).unwrap_or(buf);
     let from = usize::from(*scanned);
-    let found = window
-        .get(from..)
-        .and_then(|rest| rest.windows(4).position(|four| four == b"\r\n\r\n"));
+    let found = window.get(from..).and_then(|rest| rest.windows(4).position(|four| four == b"\r\n\r\n"));
     if let Some(at) = found {
         return Ok(Some(from + at + 4));
     }
@@ -173,10 +171,7 @@ fn next_line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 
 /// `name: value`; the name is a token, so a folded or nameless line is refused.
 fn header(line: &[u8]) -> Result<(&[u8], &[u8]), UpgradeError> {
-    let colon = line
-        .iter()
-        .position(|byte| *byte == b':')
-        .ok_or(UpgradeError::Malformed)?;
+    let colon = line.iter().position(|byte| *byte == b':').ok_or(UpgradeError::Malformed)?;
     let (name, value) = line.split_at_checked(colon).ok_or(UpgradeError::Malformed)?;
     let value = value.get(1..).unwrap_or_default().trim_ascii();
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
@@ -190,6 +185,5 @@ fn header(line: &[u8]) -> Result<(&[u8], &[u8]), UpgradeError> {
 
 /// Whether a comma-separated list holds a token, in any case.
 pub(super) fn has_token(list: &[u8], token: &[u8]) -> bool {
-    list.split(|byte| *byte == b',')
-        .any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
+    list.split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
 }

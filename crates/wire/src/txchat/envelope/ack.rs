@@ -56,10 +56,7 @@ impl Ack {
     pub fn encode(&self) -> AckBytes {
         let (mid, code) = (self.mid.cast_unsigned(), int32(self.code));
         let inner = number_len(MID, mid) + number_len(DATETIME, self.datetime) + number_len(CODE, code);
-        let mut out = AckBytes {
-            bytes: [0; ACK_BYTES_MAX],
-            used: 0,
-        };
+        let mut out = AckBytes { bytes: [0; ACK_BYTES_MAX], used: 0 };
         put_number(&mut out, EVENT_TYPE, int32(event_type::COMMON_ACK));
         if inner > 0 {
             put_length(&mut out, BODY, inner);

@@ -101,10 +101,7 @@ impl<'a> Reader<'a> {
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], EnvelopeError> {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(length)
-            .ok_or(EnvelopeError::Truncated)?;
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(EnvelopeError::Truncated)?;
         self.rest = rest;
         Ok(taken)
     }
@@ -187,10 +184,7 @@ impl<'a> Field<'a> {
     }
 
     fn wrong(&self, wire_type: u8) -> EnvelopeError {
-        EnvelopeError::WireType {
-            field: self.number,
-            wire_type,
-        }
+        EnvelopeError::WireType { field: self.number, wire_type }
     }
 }
 

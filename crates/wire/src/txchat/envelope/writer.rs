@@ -17,11 +17,7 @@ fn key_len(field: u32) -> usize {
 
 /// Bytes of a number field; none for 0.
 pub(super) fn number_len(field: u32, value: u64) -> usize {
-    if value == 0 {
-        0
-    } else {
-        key_len(field) + varint_len(value)
-    }
+    if value == 0 { 0 } else { key_len(field) + varint_len(value) }
 }
 
 /// Bytes of a bytes, string or message field that is present, whatever its length.
@@ -31,11 +27,7 @@ pub(super) fn present_len(field: u32, length: usize) -> usize {
 
 /// Bytes of a bytes or string field; none for an empty one.
 pub(super) fn bytes_len(field: u32, length: usize) -> usize {
-    if length == 0 {
-        0
-    } else {
-        present_len(field, length)
-    }
+    if length == 0 { 0 } else { present_len(field, length) }
 }
 
 /// A 32-bit number or enumeration as protobuf writes it: sign-extended to 64 bits.
