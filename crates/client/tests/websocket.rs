@@ -27,7 +27,7 @@ fn serve(listener: &TcpListener) {
         let frame = Frame::decode(&mut BytesMut::from(&bytes[..])).unwrap().unwrap();
         match frame.op {
             op::AUTH => {
-                socket.send(Message::binary(bytes_of(&Frame::new(op::AUTH_REPLY, frame.seq, 0)))).unwrap()
+                socket.send(Message::binary(bytes_of(&Frame::new(op::AUTH_REPLY, frame.seq, 0)))).unwrap();
             }
             op::SEND_MSG => {
                 pushes += 1;

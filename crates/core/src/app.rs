@@ -27,9 +27,7 @@ pub struct AppSettings {
 
 impl Default for AppSettings {
     fn default() -> Self {
-        Self {
-            auth: vec![AuthMethod::Token],
-        }
+        Self { auth: vec![AuthMethod::Token] }
     }
 }
 

@@ -16,10 +16,7 @@ impl Now {
     #[must_use]
     pub fn after(self, step: Duration) -> Self {
         let step_ms = u64::try_from(step.as_millis()).unwrap_or(u64::MAX);
-        Self {
-            mono: self.mono + step,
-            wall_ms: self.wall_ms.saturating_add(step_ms),
-        }
+        Self { mono: self.mono + step, wall_ms: self.wall_ms.saturating_add(step_ms) }
     }
 }
 

@@ -30,9 +30,7 @@ impl DeviceClass {
     /// The class of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Phone, Self::Desktop, Self::Web]
-            .into_iter()
-            .find(|class| class.as_str() == name)
+        [Self::Phone, Self::Desktop, Self::Web].into_iter().find(|class| class.as_str() == name)
     }
 }
 
@@ -128,14 +126,7 @@ mod tests {
     fn cursor(name: &str, class: DeviceClass, place: i64) -> DeviceCursor {
         let position = SyncKey::from_raw(place).expect("positive");
         let device = DeviceKey::new(name, class, "");
-        DeviceCursor {
-            app: AppId(1),
-            user: UserId(1),
-            device,
-            class,
-            position,
-            updated_ms: 0,
-        }
+        DeviceCursor { app: AppId(1), user: UserId(1), device, class, position, updated_ms: 0 }
     }
 
     #[test]
@@ -147,26 +138,14 @@ mod tests {
         ];
         let at = |raw| SyncKey::from_raw(raw).expect("positive");
         let start = |uuid, class| start_of(&DeviceKey::new(uuid, class, ""), class, &known);
-        assert_eq!(
-            start("a", DeviceClass::Phone),
-            DeviceStart::At(at(10)),
-            "its own cursor"
-        );
-        assert_eq!(
-            start("new", DeviceClass::Phone),
-            DeviceStart::At(at(30)),
-            "the furthest of its class"
-        );
+        assert_eq!(start("a", DeviceClass::Phone), DeviceStart::At(at(10)), "its own cursor");
+        assert_eq!(start("new", DeviceClass::Phone), DeviceStart::At(at(30)), "the furthest of its class");
         assert_eq!(
             start("new", DeviceClass::Desktop),
             DeviceStart::AtMost(at(50)),
             "the furthest of any class"
         );
         let first = start_of(&DeviceKey::new("x", DeviceClass::Web, ""), DeviceClass::Web, &[]);
-        assert_eq!(
-            first,
-            DeviceStart::At(SyncKey::START),
-            "the first device gets the whole inbox"
-        );
+        assert_eq!(first, DeviceStart::At(SyncKey::START), "the first device gets the whole inbox");
     }
 }

@@ -77,19 +77,13 @@ impl Group {
     /// The member that this user is.
     #[must_use]
     pub fn member(&self, user: UserId) -> Option<&Member> {
-        self.members
-            .binary_search_by_key(&user, |member| member.user)
-            .ok()
-            .map(|at| &self.members[at])
+        self.members.binary_search_by_key(&user, |member| member.user).ok().map(|at| &self.members[at])
     }
 
     /// The owner, while there is one.
     #[must_use]
     pub fn owner(&self) -> Option<UserId> {
-        self.members
-            .iter()
-            .find(|member| member.role == Role::Owner)
-            .map(|member| member.user)
+        self.members.iter().find(|member| member.role == Role::Owner).map(|member| member.user)
     }
 
     /// Whether this user may speak here now (unix milliseconds).
@@ -166,21 +160,10 @@ pub fn apply(
     time_ms: u64,
 ) -> Option<Group> {
     let Some(before) = before else {
-        let GroupChange::Created {
-            profile,
-            owner,
-            members,
-        } = change
-        else {
+        let GroupChange::Created { profile, owner, members } = change else {
             return None;
         };
-        let mut group = Group {
-            app,
-            id,
-            profile: profile.clone(),
-            members: Vec::new(),
-            created_ms: time_ms,
-        };
+        let mut group = Group { app, id, profile: profile.clone(), members: Vec::new(), created_ms: time_ms };
         add_members(&mut group, members, at);
         add_members(&mut group, &[*owner], at);
         set_role(&mut group, UserId(*owner), Role::Owner);
@@ -196,9 +179,7 @@ pub fn apply(
         }
         GroupChange::MembersAdded { members } => add_members(&mut group, members, at),
         GroupChange::MembersRemoved { members } => {
-            group
-                .members
-                .retain(|member| member.role == Role::Owner || !members.contains(&member.user.0));
+            group.members.retain(|member| member.role == Role::Owner || !members.contains(&member.user.0));
         }
         GroupChange::RoleSet { member, role } => set_role(&mut group, UserId(*member), *role),
         GroupChange::MemberMuted { member, until_ms } => {
@@ -214,12 +195,7 @@ pub fn apply(
 fn add_members(group: &mut Group, users: &[i64], at: SyncKey) {
     for user in users.iter().copied().map(UserId) {
         if let Err(place) = group.members.binary_search_by_key(&user, |member| member.user) {
-            let member = Member {
-                user,
-                role: Role::Normal,
-                muted_until_ms: 0,
-                joined: at,
-            };
+            let member = Member { user, role: Role::Normal, muted_until_ms: 0, joined: at };
             group.members.insert(place, member);
         }
     }
@@ -251,11 +227,8 @@ mod tests {
     }
 
     fn created() -> Group {
-        let change = GroupChange::Created {
-            profile: GroupProfile::default(),
-            owner: 5,
-            members: vec![9, 2, 2],
-        };
+        let change =
+            GroupChange::Created { profile: GroupProfile::default(), owner: 5, members: vec![9, 2, 2] };
         apply(AppId(1), GroupId(7), None, &change, key(1), 10).expect("created")
     }
 
@@ -266,10 +239,7 @@ mod tests {
     #[test]
     fn members_are_sorted_unique_and_the_owner_stays() {
         let group = created();
-        assert_eq!(
-            group.members.iter().map(|m| m.user.0).collect::<Vec<_>>(),
-            [2, 5, 9]
-        );
+        assert_eq!(group.members.iter().map(|m| m.user.0).collect::<Vec<_>>(), [2, 5, 9]);
         assert_eq!(group.owner(), Some(UserId(5)));
         let left = after(&group, &GroupChange::MembersRemoved { members: vec![5, 9] });
         assert_eq!(left.members.iter().map(|m| m.user.0).collect::<Vec<_>>(), [2, 5]);
@@ -280,14 +250,8 @@ mod tests {
         let group = created();
         let changes = [
             GroupChange::MembersAdded { members: vec![3] },
-            GroupChange::RoleSet {
-                member: 3,
-                role: Role::Owner,
-            },
-            GroupChange::MemberMuted {
-                member: 2,
-                until_ms: 99,
-            },
+            GroupChange::RoleSet { member: 3, role: Role::Owner },
+            GroupChange::MemberMuted { member: 2, until_ms: 99 },
             GroupChange::MembersRemoved { members: vec![9] },
         ];
         let mut state = group;
@@ -300,31 +264,15 @@ mod tests {
         assert_eq!(state.check_send(UserId(2), 98), Err(Refusal::Muted));
         assert_eq!(state.check_send(UserId(2), 99), Ok(()));
         assert_eq!(state.check_send(UserId(9), 0), Err(Refusal::NotMember));
-        assert_eq!(
-            apply(
-                AppId(1),
-                GroupId(7),
-                Some(&state),
-                &GroupChange::Disbanded,
-                key(3),
-                0
-            ),
-            None
-        );
+        assert_eq!(apply(AppId(1), GroupId(7), Some(&state), &GroupChange::Disbanded, key(3), 0), None);
     }
 
     #[test]
     fn the_journal_form_is_stable() {
-        let change = GroupChange::RoleSet {
-            member: 3,
-            role: Role::Admin,
-        };
+        let change = GroupChange::RoleSet { member: 3, role: Role::Admin };
         let json = serde_json::to_string(&change).expect("serialises");
         assert_eq!(json, r#"{"change":"role_set","member":3,"role":"admin"}"#);
         let newer = r#"{"change":"profile","profile":{"name":"g","colour":"red"}}"#;
-        assert!(
-            serde_json::from_str::<GroupChange>(newer).is_ok(),
-            "unknown fields are ignored"
-        );
+        assert!(serde_json::from_str::<GroupChange>(newer).is_ok(), "unknown fields are ignored");
     }
 }

@@ -87,9 +87,7 @@ macro_rules! display_number {
         }
     )*};
 }
-display_number!(
-    AppId, UserId, GroupId, MsgId, LogSeq, NodeId, ConnId, BucketId, ClientSeq
-);
+display_number!(AppId, UserId, GroupId, MsgId, LogSeq, NodeId, ConnId, BucketId, ClientSeq);
 
 #[cfg(test)]
 mod tests {
@@ -98,27 +96,11 @@ mod tests {
     #[test]
     fn only_canonical_decimals_are_themselves() {
         assert_eq!(UserId::from_decimal("1"), Some(UserId(1)));
-        assert_eq!(
-            UserId::from_decimal("9223372036854775807"),
-            Some(UserId(i64::MAX))
-        );
-        for id in [
-            "",
-            "0",
-            "01",
-            "+1",
-            "-1",
-            " 1",
-            "1a",
-            "9223372036854775808",
-            "99999999999999999999",
-        ] {
+        assert_eq!(UserId::from_decimal("9223372036854775807"), Some(UserId(i64::MAX)));
+        for id in ["", "0", "01", "+1", "-1", " 1", "1a", "9223372036854775808", "99999999999999999999"] {
             assert_eq!(UserId::from_decimal(id), None, "{id:?}");
         }
-        assert_eq!(
-            UserId::from_decimal("4503599627370495"),
-            Some(UserId((1 << 52) - 1))
-        );
+        assert_eq!(UserId::from_decimal("4503599627370495"), Some(UserId((1 << 52) - 1)));
         assert_eq!(UserId::from_decimal("4503599627370496"), None);
         assert_eq!(UserId::from_decimal("9007199254740991"), None);
         assert_eq!(UserId::from_decimal("9007199254740992"), Some(UserId(1 << 53)));

@@ -30,10 +30,7 @@ impl MsgIdGenerator {
             let ms = bits >> (NODE_BITS + SEQUENCE_BITS);
             (ms << SEQUENCE_BITS) | (bits & ((1 << SEQUENCE_BITS) - 1))
         });
-        Self {
-            node: u64::from(node.0) & ((1 << NODE_BITS) - 1),
-            last: AtomicU64::new(last),
-        }
+        Self { node: u64::from(node.0) & ((1 << NODE_BITS) - 1), last: AtomicU64::new(last) }
     }
 
     /// The next id at this wall time (unix milliseconds).

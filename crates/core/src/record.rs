@@ -60,11 +60,7 @@ impl Record {
     /// Its timelines: the inboxes in ascending order, then the feed.
     pub fn timelines(&self) -> impl Iterator<Item = TimelineId> + '_ {
         let app = self.message.app;
-        let inboxes = self
-            .targets
-            .inboxes()
-            .iter()
-            .map(move |user| TimelineId::Inbox(app, *user));
+        let inboxes = self.targets.inboxes().iter().map(move |user| TimelineId::Inbox(app, *user));
         inboxes.chain(self.targets.feed().map(|group| TimelineId::Feed(app, group)))
     }
 

@@ -62,12 +62,7 @@ pub(crate) fn encode(record: &Record, epoch: Epoch, out: &mut Vec<u8>) {
     }
     let kind = i64::from(message.content.kind);
     put(out, ((kind << 1) ^ (kind >> 63)).cast_unsigned());
-    for bytes in [
-        &message.content.bytes,
-        &message.ext,
-        &message.client_id,
-        &message.device,
-    ] {
+    for bytes in [&message.content.bytes, &message.ext, &message.client_id, &message.device] {
         put(out, bytes.len() as u64);
         out.extend_from_slice(bytes);
     }
@@ -78,10 +73,7 @@ pub(crate) fn encode(record: &Record, epoch: Epoch, out: &mut Vec<u8>) {
         put(out, number - before);
         before = number;
     }
-    put(
-        out,
-        record.targets.feed().map_or(0, |group| group.0.unsigned_abs()),
-    );
+    put(out, record.targets.feed().map_or(0, |group| group.0.unsigned_abs()));
 }
 
 pub(crate) fn decode(bytes: &Bytes) -> Result<(Epoch, Record), RecordError> {
@@ -108,27 +100,13 @@ pub(crate) fn decode(bytes: &Bytes) -> Result<(Epoch, Record), RecordError> {
     let zigzag = reader.varint()?;
     let content_kind = (zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed();
     let content_kind = i32::try_from(content_kind).map_err(|_| reader.malformed())?;
-    let content = Content {
-        kind: content_kind,
-        bytes: reader.slice()?,
-    };
+    let content = Content { kind: content_kind, bytes: reader.slice()? };
     let (ext, client_id, device) = (reader.slice()?, reader.slice()?, reader.slice()?);
     let targets = decode_targets(&mut reader)?;
     if reader.at != bytes.len() {
         return Err(reader.malformed());
     }
-    let message = Message {
-        id,
-        app,
-        conversation,
-        from,
-        kind,
-        content,
-        ext,
-        client_id,
-        time_ms,
-        device,
-    };
+    let message = Message { id, app, conversation, from, kind, content, ext, client_id, time_ms, device };
     Ok((epoch, Record { message, targets }))
 }
 

@@ -34,7 +34,8 @@ pub struct TailRecord {
 /// How much the tail keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct TailLimits {
-    /// Indexed records beyond this many bytes are dropped.
+    /// At most so many bytes of indexed records are kept for readers who are a little late; with little traffic less,
+    /// [`KEEP_BATCHES`] times what was indexed last.
     pub keep_bytes: usize,
     /// At this many bytes of records that are not indexed yet, appends wait.
     pub bytes_max: usize,
@@ -42,12 +43,14 @@ pub struct TailLimits {
 
 impl Default for TailLimits {
     fn default() -> Self {
-        Self {
-            keep_bytes: 16 << 20,
-            bytes_max: 64 << 20,
-        }
+        Self { keep_bytes: 16 << 20, bytes_max: 64 << 20 }
     }
 }
+
+/// Indexed records are kept for about as long as the index takes for so many of its batches.
+pub const KEEP_BATCHES: usize = 8;
+/// Less than this is not worth dropping.
+const KEEP_BYTES_MIN: usize = 64 << 10;
 
 /// The newest records of a timeline that are in memory.
 #[derive(Clone, Debug)]
@@ -75,6 +78,8 @@ struct State {
     /// The newest record published.
     last: (LogSeq, SyncKey),
     indexed: LogSeq,
+    /// What is kept of the indexed records at present.
+    keep_bytes: usize,
     bytes: usize,
     bytes_unindexed: usize,
     timelines: HashMap<TimelineId, VecDeque<u64>>,
@@ -92,16 +97,14 @@ impl Tail {
             floor: (seq, key),
             last: (seq, key),
             indexed: seq,
+            keep_bytes: limits.keep_bytes.min(KEEP_BYTES_MIN),
             bytes: 0,
             bytes_unindexed: 0,
             timelines: HashMap::new(),
             dedup: HashMap::new(),
             waiting: Vec::new(),
         };
-        Self {
-            limits,
-            state: Mutex::new(state),
-        }
+        Self { limits, state: Mutex::new(state) }
     }
 
     /// Adds records that have just become durable, in order and without a gap. The committer calls it before it
@@ -111,7 +114,8 @@ impl Tail {
         for record in batch {
             state.push(record);
         }
-        state.drop_indexed(self.limits.keep_bytes);
+        let keep_bytes = state.keep_bytes;
+        state.drop_indexed(keep_bytes);
     }
 
     /// Whether there is room for more; when not, appends wait for the indexer.
@@ -155,11 +159,7 @@ impl Tail {
                 entries.push(record.entry.clone());
             }
         }
-        TailPage {
-            floor: state.floor.1,
-            entries,
-            complete_to,
-        }
+        TailPage { floor: state.floor.1, entries, complete_to }
     }
 
     /// Up to `limit` entries of a timeline below `before`, newest first.
@@ -175,11 +175,7 @@ impl Tail {
             .take(limit)
             .cloned()
             .collect();
-        TailPage {
-            floor: state.floor.1,
-            entries,
-            complete_to: state.last.1,
-        }
+        TailPage { floor: state.floor.1, entries, complete_to: state.last.1 }
     }
 
     /// The message that had this dedup key, if its record is here.
@@ -194,13 +190,13 @@ impl Tail {
         if seq <= state.indexed {
             return;
         }
-        let newly: usize = state
-            .between(state.indexed, seq)
-            .map(|record| record.entry.record.weight_bytes())
-            .sum();
+        let newly: usize =
+            state.between(state.indexed, seq).map(|record| record.entry.record.weight_bytes()).sum();
         state.bytes_unindexed -= newly;
         state.indexed = seq;
-        state.drop_indexed(self.limits.keep_bytes);
+        let keep_bytes = newly.saturating_mul(KEEP_BATCHES).max(KEEP_BYTES_MIN).min(self.limits.keep_bytes);
+        state.keep_bytes = keep_bytes;
+        state.drop_indexed(keep_bytes);
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         for waker in waiting {
@@ -214,6 +210,16 @@ impl Tail {
         if !state.waiting.iter().any(|known| known.will_wake(waker)) {
             state.waiting.push(waker.clone());
         }
+    }
+
+    /// Drops everything that is indexed and gives memory back: for a journal that has been quiet for a while, whose
+    /// readers have all caught up.
+    pub fn trim(&self) {
+        let mut state = self.state.lock();
+        state.drop_indexed(0);
+        state.records.shrink_to_fit();
+        state.timelines.shrink_to_fit();
+        state.dedup.shrink_to_fit();
     }
 
     /// Records and bytes here that are not indexed yet, for the metrics.
@@ -231,10 +237,7 @@ impl State {
         self.bytes += weight;
         self.bytes_unindexed += weight;
         for timeline in record.entry.record.timelines() {
-            self.timelines
-                .entry(timeline)
-                .or_default()
-                .push_back(record.seq.0);
+            self.timelines.entry(timeline).or_default().push_back(record.seq.0);
         }
         let message = &record.entry.record.message;
         if let Some(key) = DedupKey::of(message) {
@@ -251,19 +254,11 @@ impl State {
 
     fn between(&self, after: LogSeq, up_to: LogSeq) -> impl Iterator<Item = &TailRecord> {
         let skip = usize::try_from(after.0.saturating_sub(self.floor.0.0)).unwrap_or(usize::MAX);
-        self.records
-            .iter()
-            .skip(skip)
-            .take_while(move |record| record.seq <= up_to)
+        self.records.iter().skip(skip).take_while(move |record| record.seq <= up_to)
     }
 
     fn drop_indexed(&mut self, keep_bytes: usize) {
-        while self.bytes > keep_bytes
-            && self
-                .records
-                .front()
-                .is_some_and(|front| front.seq <= self.indexed)
-        {
+        while self.bytes > keep_bytes && self.records.front().is_some_and(|front| front.seq <= self.indexed) {
             let Some(record) = self.records.pop_front() else {
                 return;
             };
@@ -295,19 +290,11 @@ impl State {
 }
 
 fn known(message: &Message, key: SyncKey) -> Known {
-    Known {
-        id: message.id,
-        time_ms: message.time_ms,
-        key,
-    }
+    Known { id: message.id, time_ms: message.time_ms, key }
 }
 
 /// A record with its place, for tests and for the journal's implementations.
 #[must_use]
 pub fn tail_record(seq: LogSeq, position: u64, key: SyncKey, record: Arc<Record>) -> TailRecord {
-    TailRecord {
-        seq,
-        position,
-        entry: Entry { key, record },
-    }
+    TailRecord { seq, position, entry: Entry { key, record } }
 }

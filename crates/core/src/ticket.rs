@@ -47,10 +47,7 @@ impl Ticket {
 
 impl Clone for Ticket {
     fn clone(&self) -> Self {
-        Self {
-            journal: Arc::clone(&self.journal),
-            place: self.place,
-        }
+        Self { journal: Arc::clone(&self.journal), place: self.place }
     }
 }
 
@@ -64,9 +61,7 @@ impl Future for Ticket {
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticket")
-            .field("place", &self.place)
-            .finish_non_exhaustive()
+        f.debug_struct("Ticket").field("place", &self.place).finish_non_exhaustive()
     }
 }
 
@@ -83,10 +78,7 @@ impl DurableMark {
     /// Everything at or below `up_to` is durable.
     #[must_use]
     pub fn new(up_to: LogSeq) -> Self {
-        Self {
-            up_to: AtomicU64::new(up_to.0),
-            waiting: Mutex::new(Vec::new()),
-        }
+        Self { up_to: AtomicU64::new(up_to.0), waiting: Mutex::new(Vec::new()) }
     }
 
     /// The newest durable sequence.

@@ -31,23 +31,25 @@ fn targets() -> impl Strategy<Value = Targets> {
 fn record() -> impl Strategy<Value = Record> {
     let ids = (any::<u32>(), any::<u16>(), 0..i64::MAX, any::<u64>(), 0..i64::MAX);
     let parts = (bytes(), bytes(), bytes(), bytes());
-    (ids, conversation(), any::<i32>(), parts, targets()).prop_map(|(ids, conversation, kind, parts, targets)| {
-        let (app, entry, id, time_ms, from) = ids;
-        let (content, ext, client_id, device) = parts;
-        let message = Message {
-            id: MsgId(id),
-            app: AppId(app),
-            conversation,
-            from: UserId(from),
-            kind: EntryKind(entry),
-            content: Content { kind, bytes: content },
-            ext,
-            client_id,
-            time_ms,
-            device,
-        };
-        Record { message, targets }
-    })
+    (ids, conversation(), any::<i32>(), parts, targets()).prop_map(
+        |(ids, conversation, kind, parts, targets)| {
+            let (app, entry, id, time_ms, from) = ids;
+            let (content, ext, client_id, device) = parts;
+            let message = Message {
+                id: MsgId(id),
+                app: AppId(app),
+                conversation,
+                from: UserId(from),
+                kind: EntryKind(entry),
+                content: Content { kind, bytes: content },
+                ext,
+                client_id,
+                time_ms,
+                device,
+            };
+            Record { message, targets }
+        },
+    )
 }
 
 fn encoded(record: &Record, epoch: Epoch) -> Bytes {
@@ -103,9 +105,8 @@ fn the_bytes_of_version_1_stay_as_they_are() {
     let targets = Targets::new(vec![UserId(9), UserId(7), UserId(1_000)], Some(GroupId(5)));
     let record = Record { message, targets };
     // version, epoch 2, app 1, kind 1, id 300, time 128, from 7, group 5, kind zigzag(-1), "hi", "", "c", "", 3 inboxes: 7 +2 +991, feed 5
-    let golden = [
-        1, 2, 1, 1, 0xac, 2, 0x80, 1, 7, 2, 5, 1, 2, b'h', b'i', 0, 1, b'c', 0, 3, 7, 2, 0xdf, 7, 5,
-    ];
+    let golden =
+        [1, 2, 1, 1, 0xac, 2, 0x80, 1, 7, 2, 5, 1, 2, b'h', b'i', 0, 1, b'c', 0, 3, 7, 2, 0xdf, 7, 5];
     assert_eq!(encoded(&record, Epoch(2))[..], golden);
     assert_eq!(Record::decode(&Bytes::copy_from_slice(&golden)), Ok((Epoch(2), record)));
 }

@@ -93,17 +93,11 @@ impl Listeners {
     pub fn read(data: &Path) -> Result<Self, AdminError> {
         let path = data.join("listeners.json");
         let Ok(text) = fs::read_to_string(&path) else {
-            return Err(AdminError::NoServer {
-                path,
-                data: data.to_owned(),
-            });
+            return Err(AdminError::NoServer { path, data: data.to_owned() });
         };
         match serde_json::from_str(&text) {
             Ok(names) => Ok(Self { path, names }),
-            Err(error) => Err(AdminError::BadFile {
-                path,
-                reason: error.to_string(),
-            }),
+            Err(error) => Err(AdminError::BadFile { path, reason: error.to_string() }),
         }
     }
 
@@ -113,13 +107,8 @@ impl Listeners {
     /// [`AdminError::ListenerOff`] when it has none.
     pub fn address(&self, listener: &'static str) -> Result<String, AdminError> {
         match self.names.get(listener).and_then(Value::as_str) {
-            Some(address) => Ok(address
-                .replace("0.0.0.0:", "127.0.0.1:")
-                .replace("[::]:", "[::1]:")),
-            None => Err(AdminError::ListenerOff {
-                path: self.path.clone(),
-                listener,
-            }),
+            Some(address) => Ok(address.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")),
+            None => Err(AdminError::ListenerOff { path: self.path.clone(), listener }),
         }
     }
 }
@@ -149,11 +138,7 @@ impl AdminClient {
             .timeout_global(Some(REQUEST_TIMEOUT))
             .http_status_as_error(false)
             .build();
-        Ok(Self {
-            agent: config.into(),
-            base,
-            token,
-        })
+        Ok(Self { agent: config.into(), base, token })
     }
 
     /// Makes the app or changes what `settings` names of it.
@@ -177,10 +162,7 @@ impl AdminClient {
         let answer = self.call("POST", &path, Some(&body))?;
         match answer.get("token").and_then(Value::as_str) {
             Some(token) => Ok(token.to_owned()),
-            None => Err(AdminError::Unexpected {
-                call: path,
-                reason: "no token in it".to_owned(),
-            }),
+            None => Err(AdminError::Unexpected { call: path, reason: "no token in it".to_owned() }),
         }
     }
 
@@ -197,15 +179,7 @@ impl AdminClient {
     /// # Errors
     /// [`AdminError`].
     pub fn user_timeline(&self, app: &str, user: &str, query: &str) -> Result<Value, AdminError> {
-        self.call(
-            "GET",
-            &format!(
-                "/v1/apps/{}/timelines/user/{}?{query}",
-                encoded(app),
-                encoded(user)
-            ),
-            None,
-        )
+        self.call("GET", &format!("/v1/apps/{}/timelines/user/{}?{query}", encoded(app), encoded(user)), None)
     }
 
     /// Entries of a group's timeline, as [`AdminClient::user_timeline`].
@@ -215,11 +189,7 @@ impl AdminClient {
     pub fn group_timeline(&self, app: &str, group: &str, query: &str) -> Result<Value, AdminError> {
         self.call(
             "GET",
-            &format!(
-                "/v1/apps/{}/timelines/group/{}?{query}",
-                encoded(app),
-                encoded(group)
-            ),
+            &format!("/v1/apps/{}/timelines/group/{}?{query}", encoded(app), encoded(group)),
             None,
         )
     }
@@ -227,14 +197,9 @@ impl AdminClient {
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, AdminError> {
         let url = format!("{}{path}", self.base);
         let call = format!("{method} {path}");
-        let unreachable = |error: &ureq::Error| AdminError::Unreachable {
-            url: url.clone(),
-            reason: error.to_string(),
-        };
-        let unexpected = |reason: String| AdminError::Unexpected {
-            call: call.clone(),
-            reason,
-        };
+        let unreachable =
+            |error: &ureq::Error| AdminError::Unreachable { url: url.clone(), reason: error.to_string() };
+        let unexpected = |reason: String| AdminError::Unexpected { call: call.clone(), reason };
         let request = ureq::http::Request::builder()
             .method(method)
             .uri(&url)
@@ -249,21 +214,13 @@ impl AdminClient {
         if status == 401 {
             return Err(AdminError::Unauthorized { url });
         }
-        let parsed: Option<Value> = if text.is_empty() {
-            Some(Value::Null)
-        } else {
-            serde_json::from_str(&text).ok()
-        };
+        let parsed: Option<Value> =
+            if text.is_empty() { Some(Value::Null) } else { serde_json::from_str(&text).ok() };
         match (status, parsed) {
             (200..300, Some(answer)) => Ok(answer),
             (_, Some(answer)) if answer.get("error").is_some() => {
                 let part = |name: &str| answer["error"][name].as_str().unwrap_or_default().to_owned();
-                Err(AdminError::Refused {
-                    call,
-                    code: part("code"),
-                    message: part("message"),
-                    status,
-                })
+                Err(AdminError::Refused { call, code: part("code"), message: part("message"), status })
             }
             _ => Err(unexpected(format!("status {status}"))),
         }
@@ -307,12 +264,7 @@ mod tests {
 
     #[test]
     fn a_missing_server_is_told_with_what_to_do() {
-        let error = Listeners::read(Path::new("/nonexistent"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("halley serve --data /nonexistent") && error.contains("--admin"),
-            "{error}"
-        );
+        let error = Listeners::read(Path::new("/nonexistent")).unwrap_err().to_string();
+        assert!(error.contains("halley serve --data /nonexistent") && error.contains("--admin"), "{error}");
     }
 }

@@ -29,11 +29,7 @@ pub struct AdminArgs {
 
 impl AdminArgs {
     fn client(&self) -> anyhow::Result<AdminClient> {
-        Ok(AdminClient::find(
-            &self.data,
-            self.admin.as_deref(),
-            self.admin_token.clone(),
-        )?)
+        Ok(AdminClient::find(&self.data, self.admin.as_deref(), self.admin_token.clone())?)
     }
 }
 
@@ -130,10 +126,7 @@ pub fn run_app(command: &AppCommand) -> anyhow::Result<()> {
     if args.friends_only {
         settings.insert("friends_only".to_owned(), json!(true));
     }
-    let answer = args
-        .server
-        .client()?
-        .put_app(&args.app, &Value::Object(settings))?;
+    let answer = args.server.client()?.put_app(&args.app, &Value::Object(settings))?;
     print(&args.server, &answer, &format!("app {} is ready", args.app))
 }
 
@@ -143,10 +136,7 @@ pub fn run_app(command: &AppCommand) -> anyhow::Result<()> {
 /// When the server cannot be asked, or refuses.
 pub fn run_token(command: &TokenCommand) -> anyhow::Result<()> {
     let TokenCommand::Create(args) = command;
-    let token = args
-        .server
-        .client()?
-        .create_token(&args.app, &args.user, args.ttl)?;
+    let token = args.server.client()?.create_token(&args.app, &args.user, args.ttl)?;
     print(&args.server, &json!({ "token": token }), &token)
 }
 
@@ -166,15 +156,9 @@ pub fn run_group(command: &GroupCommand) -> anyhow::Result<()> {
         group["group_id"] = json!(id);
     }
     let answer = args.server.client()?.create_group(&args.app, &group)?;
-    let id = answer
-        .get("group_id")
-        .and_then(Value::as_str)
-        .context("the server's answer names no group_id")?;
-    print(
-        &args.server,
-        &answer,
-        &format!("group {id} with {} members", members.len()),
-    )
+    let id =
+        answer.get("group_id").and_then(Value::as_str).context("the server's answer names no group_id")?;
+    print(&args.server, &answer, &format!("group {id} with {} members", members.len()))
 }
 
 fn print(args: &AdminArgs, answer: &Value, human: &str) -> anyhow::Result<()> {
@@ -199,10 +183,7 @@ fn parse_ttl(text: &str) -> Result<Duration, String> {
         "d" => 86_400,
         _ => return Err(wrong()),
     };
-    number
-        .checked_mul(unit_s)
-        .map(Duration::from_secs)
-        .ok_or_else(wrong)
+    number.checked_mul(unit_s).map(Duration::from_secs).ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -212,10 +193,7 @@ mod tests {
     #[test]
     fn lifetimes_are_read_in_all_units() {
         let seconds = |text| parse_ttl(text).map(|ttl| ttl.as_secs());
-        assert_eq!(
-            (seconds("90s"), seconds("30m"), seconds("7d")),
-            (Ok(90), Ok(1800), Ok(604_800))
-        );
+        assert_eq!((seconds("90s"), seconds("30m"), seconds("7d")), (Ok(90), Ok(1800), Ok(604_800)));
         assert!(parse_ttl("7").is_err() && parse_ttl("h").is_err() && parse_ttl("-1h").is_err());
     }
 }

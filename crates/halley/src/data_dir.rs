@@ -77,6 +77,8 @@ fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     let _none = fs::remove_file(&fresh);
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh);
     let mut file = file.with_context(|| format!("make {}", fresh.display()))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).with_context(|| format!("write {}", fresh.display()))?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .with_context(|| format!("write {}", fresh.display()))?;
     fs::rename(&fresh, path).with_context(|| format!("write {}", path.display()))
 }

@@ -72,12 +72,14 @@ fn as_text(report: &Report) -> String {
         let _ = writeln!(text, "MISSING  segment {segment}");
     }
     if let Some(torn) = &report.torn {
-        let _ = writeln!(text, "torn tail of {} bytes at {}: the next start cuts it", torn.bytes, torn.position);
+        let _ =
+            writeln!(text, "torn tail of {} bytes at {}: the next start cuts it", torn.bytes, torn.position);
     }
     let records: u64 = report.segments.iter().map(|segment| segment.records).sum();
     let verdict = if report.is_sound() { "sound" } else { "DAMAGED" };
     let ended = if report.is_clean { "clean" } else { "by a crash" };
-    let _ = writeln!(text, "{verdict}: {records} records, durable up to {}, last stop {ended}", report.durable);
+    let _ =
+        writeln!(text, "{verdict}: {records} records, durable up to {}, last stop {ended}", report.durable);
     text
 }
 

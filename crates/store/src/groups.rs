@@ -45,11 +45,7 @@ impl GroupApplier {
         };
         let fresh = records.iter().filter(|record| record.seq > *applied);
         let changes: Vec<JournaledChange> = fresh.filter_map(change_of).collect();
-        let up_to = Watermark {
-            seq: last.seq,
-            key: last.entry.key,
-            position: last.position,
-        };
+        let up_to = Watermark { seq: last.seq, key: last.entry.key, position: last.position };
         self.state.apply(&changes, up_to)?;
         *applied = last.seq;
         Ok(())
@@ -59,16 +55,10 @@ impl GroupApplier {
         let mut applied = self.applied.lock();
         while applied.0 < key.place() {
             // What is not applied is not indexed, so the tail still has it.
-            let records = self
-                .tail
-                .read_after(*applied, BATCH_RECORDS_MAX)
-                .unwrap_or_default();
+            let records = self.tail.read_after(*applied, BATCH_RECORDS_MAX).unwrap_or_default();
             if records.is_empty() {
                 let why = format!("change {key:?} is not in the tail");
-                return Err(PortError::Unavailable {
-                    what: "group changes",
-                    why,
-                });
+                return Err(PortError::Unavailable { what: "group changes", why });
             }
             self.apply_locked(&mut applied, &records)?;
         }

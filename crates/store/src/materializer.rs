@@ -20,6 +20,8 @@ pub struct Config {
     /// With fewer records than that it waits this long for more: larger batches cost less a record, and nobody waits
     /// for the index, since the tail serves what it has not got yet.
     pub gather: Duration,
+    /// With nothing to do for this long, the tail gives back what is indexed.
+    pub quiet: Duration,
     /// Pause after a failure of the index.
     pub retry_delay: Duration,
 }
@@ -29,6 +31,7 @@ impl Default for Config {
         Self {
             batch_records_max: 2_048,
             gather: Duration::from_millis(25),
+            quiet: Duration::from_secs(1),
             retry_delay: Duration::from_secs(1),
         }
     }
@@ -56,14 +59,7 @@ impl Materializer {
         metrics: Arc<Metrics>,
     ) -> Self {
         let done = index.watermark().seq;
-        Self {
-            config,
-            tail,
-            index,
-            groups,
-            metrics,
-            done,
-        }
+        Self { config, tail, index, groups, metrics, done }
     }
 
     /// Indexes one batch; answers how many records it had, 0 when there is nothing to do. May block on the disk.
@@ -74,10 +70,7 @@ impl Materializer {
         let batch = self.tail.read_after(self.done, self.config.batch_records_max);
         let batch = batch.ok_or_else(|| PortError::Damaged {
             what: "tail",
-            why: format!(
-                "records above {} were dropped before they were indexed",
-                self.done
-            ),
+            why: format!("records above {} were dropped before they were indexed", self.done),
         })?;
         if batch.is_empty() {
             return Ok(0);
@@ -93,15 +86,24 @@ impl Materializer {
 
     /// Follows the journal on a thread of its own until `stop` is dropped, then finishes what is there.
     pub fn run(mut self, stop: &Receiver<()>) {
-        let mut failing = false;
+        let (mut failing, mut idle) = (false, Duration::ZERO);
         loop {
             let (pause, stopping) = match self.step() {
+                Ok(0) => {
+                    let pause = self.config.gather.max(idle.min(IDLE_PAUSE_MAX));
+                    if idle < self.config.quiet && idle + pause >= self.config.quiet {
+                        self.tail.trim();
+                    }
+                    idle = (idle + pause).min(self.config.quiet);
+                    (pause, true)
+                }
                 Ok(taken) => {
+                    idle = Duration::ZERO;
                     if std::mem::take(&mut failing) {
                         tracing::info!("the index takes batches again");
                     }
                     let more = taken == self.config.batch_records_max;
-                    (if more { Duration::ZERO } else { self.config.gather }, taken == 0)
+                    (if more { Duration::ZERO } else { self.config.gather }, false)
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
@@ -118,3 +120,6 @@ impl Materializer {
         }
     }
 }
+
+/// Looks at a quiet journal are this far apart: nobody waits for the index.
+const IDLE_PAUSE_MAX: Duration = Duration::from_millis(250);

@@ -24,11 +24,7 @@ impl DedupKey {
     /// The key of a client id; `None` for an empty one, which is never deduplicated.
     #[must_use]
     pub fn new(app: AppId, user: UserId, client_id: &[u8]) -> Option<Self> {
-        (!client_id.is_empty()).then(|| Self {
-            app,
-            user,
-            hash: xxh3_128(client_id),
-        })
+        (!client_id.is_empty()).then(|| Self { app, user, hash: xxh3_128(client_id) })
     }
 
     /// The key of a message.

@@ -33,12 +33,7 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(admin: AdminClient, app: &str, user: &str, lines: usize) -> Self {
-        Self {
-            admin: Arc::new(admin),
-            app: app.to_owned(),
-            user: user.to_owned(),
-            lines,
-        }
+        Self { admin: Arc::new(admin), app: app.to_owned(), user: user.to_owned(), lines }
     }
 
     /// The newest lines of this conversation, oldest first.
@@ -51,15 +46,9 @@ impl History {
             Target::User(_) => self.admin.user_timeline(&self.app, &self.user, &query)?,
             Target::Group(group) => self.admin.group_timeline(&self.app, group, &query)?,
         };
-        let entries = answer
-            .get("entries")
-            .and_then(Value::as_array)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let mut found: Vec<(u64, Earlier)> = entries
-            .iter()
-            .filter_map(|entry| self.earlier(entry, target))
-            .collect();
+        let entries = answer.get("entries").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let mut found: Vec<(u64, Earlier)> =
+            entries.iter().filter_map(|entry| self.earlier(entry, target)).collect();
         found.sort_by_key(|(key, _)| *key);
         let skip = found.len().saturating_sub(self.lines);
         Ok(found.into_iter().skip(skip).map(|(_, earlier)| earlier).collect())
@@ -87,15 +76,7 @@ impl History {
         let text = text_in(message, "text").unwrap_or_else(|| format!("<message of type {kind}>"));
         let id = text_in(message, "id")?.parse().ok()?;
         let time_ms = message.get("time_ms").and_then(Value::as_u64).unwrap_or(0);
-        Some((
-            text_in(entry, "key")?.parse().ok()?,
-            Earlier {
-                id,
-                from,
-                text,
-                time_ms,
-            },
-        ))
+        Some((text_in(entry, "key")?.parse().ok()?, Earlier { id, from, text, time_ms }))
     }
 }
 
@@ -112,10 +93,7 @@ pub(super) struct Opening {
 
 impl Opening {
     pub(super) fn new(held: Vec<Earlier>) -> Self {
-        Self {
-            held,
-            shown: HashSet::new(),
-        }
+        Self { held, shown: HashSet::new() }
     }
 
     /// Whether something waits to be shown.
@@ -142,7 +120,5 @@ impl Opening {
 
 /// Shows these lines, whatever was shown before.
 pub(super) fn show_all(lines: &[Earlier], screen: &Screen) -> io::Result<()> {
-    lines
-        .iter()
-        .try_for_each(|earlier| screen.line(earlier.time_ms, &earlier.from, &earlier.text, ""))
+    lines.iter().try_for_each(|earlier| screen.line(earlier.time_ms, &earlier.from, &earlier.text, ""))
 }

@@ -12,9 +12,7 @@ pub(super) struct Screen {
 impl Screen {
     /// Somebody said something.
     pub(super) fn message(&self, message: &Message, current: Option<&Target>) -> std::io::Result<()> {
-        let text = message
-            .text()
-            .unwrap_or_else(|| format!("<message of type {}>", message.kind));
+        let text = message.text().unwrap_or_else(|| format!("<message of type {}>", message.kind));
         let place = match &message.target {
             Target::Group(group) if current != Some(&message.target) => format!(" in group {group}"),
             Target::User(other) if message.from == self.user => format!(" (to {other}, from another device)"),

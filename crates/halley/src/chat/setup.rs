@@ -60,10 +60,7 @@ pub(super) fn prepare(args: &ChatArgs) -> anyhow::Result<Prepared> {
         (None, None) => None,
     };
     Ok(Prepared {
-        client: ClientConfig::new(
-            endpoint,
-            SessionConfig::new(args.app.as_str(), token, Some(login)),
-        ),
+        client: ClientConfig::new(endpoint, SessionConfig::new(args.app.as_str(), token, Some(login))),
         user: args.user.clone(),
         target,
         device,
@@ -74,11 +71,7 @@ pub(super) fn prepare(args: &ChatArgs) -> anyhow::Result<Prepared> {
 /// A stable name of this user's terminal here: the server's cursor hangs on it.
 fn device_id(args: &ChatArgs) -> anyhow::Result<String> {
     let folder = state_folder(&args.data)?;
-    let path = folder.join(format!(
-        "device-{}-{}",
-        file_name(&args.app),
-        file_name(&args.user)
-    ));
+    let path = folder.join(format!("device-{}-{}", file_name(&args.app), file_name(&args.user)));
     if let Ok(id) = fs::read_to_string(&path)
         && !id.trim().is_empty()
     {
@@ -99,21 +92,21 @@ fn state_folder(data: &Path) -> anyhow::Result<PathBuf> {
     }
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
-    let base = state
-        .or_else(home)
-        .context("neither HOME nor XDG_STATE_HOME is set: give --data DIR")?;
+    let base = state.or_else(home).context("neither HOME nor XDG_STATE_HOME is set: give --data DIR")?;
     Ok(base.join("halley"))
 }
 
 fn file_name(id: &str) -> String {
     id.bytes()
-        .map(|byte| {
-            if byte.is_ascii_alphanumeric() {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02x}")
-            }
-        })
+        .map(
+            |byte| {
+                if byte.is_ascii_alphanumeric() {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02x}")
+                }
+            },
+        )
         .collect()
 }
 

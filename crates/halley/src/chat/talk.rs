@@ -50,13 +50,7 @@ struct Chat {
 
 /// Talks until the input has ended and all was answered; stays `linger` longer.
 pub(super) async fn talk(prepared: Prepared, linger: Duration) -> anyhow::Result<()> {
-    let Prepared {
-        client,
-        user,
-        target,
-        device,
-        history,
-    } = prepared;
+    let Prepared { client, user, target, device, history } = prepared;
     let screen = Screen { user };
     let opening = match (&history, &target) {
         (Some(history), Some(target)) => match history.fetch(target) {
@@ -71,18 +65,8 @@ pub(super) async fn talk(prepared: Prepared, linger: Duration) -> anyhow::Result
     let (client, mut events) = Client::connect(client).await?;
     let run = getrandom::u32().context("the system gives no random numbers")?;
     let unanswered = VecDeque::new();
-    let mut chat = Chat {
-        client,
-        screen,
-        target,
-        device,
-        run,
-        said: 0,
-        unanswered,
-        history,
-        opening,
-        refused: 0,
-    };
+    let mut chat =
+        Chat { client, screen, target, device, run, said: 0, unanswered, history, opening, refused: 0 };
     let mut lines = read_lines();
     let opening_until = Instant::now() + OPENING_WAIT;
     let mut end: Option<Instant> = None;
@@ -142,13 +126,11 @@ impl Chat {
                     .target
                     .as_ref()
                     .map_or_else(|| "nobody yet: /to USER or /group ID".to_owned(), name_of);
-                self.screen
-                    .remark(&format!("connected; talking to {whom} (/help)"));
+                self.screen.remark(&format!("connected; talking to {whom} (/help)"));
             }
             ClientEvent::Disconnected { reason } => {
-                self.screen.remark(&format!(
-                    "disconnected: {reason}; connecting again, what you type is kept"
-                ));
+                self.screen
+                    .remark(&format!("disconnected: {reason}; connecting again, what you type is kept"));
             }
             ClientEvent::Ended { reason } => bail!("{reason}"),
             // Received marks, logins of other devices, group changes: not shown by a terminal.
@@ -187,11 +169,7 @@ impl Chat {
             }
             Ok(Outcome::Refused { code }) => {
                 self.refused += 1;
-                self.screen.remark(&format!(
-                    "refused, {} (code {code}): {}",
-                    refusal_text(code),
-                    line.text
-                ));
+                self.screen.remark(&format!("refused, {} (code {code}): {}", refusal_text(code), line.text));
             }
             Err(error) => bail!("{error}; not known to be delivered: {}", line.text),
         }
@@ -226,8 +204,7 @@ impl Chat {
     async fn say(&mut self, text: &str) -> anyhow::Result<()> {
         let Some(target) = self.target.clone() else {
             self.refused += 1;
-            self.screen
-                .remark(&format!("not sent, to whom? /to USER or /group ID first: {text}"));
+            self.screen.remark(&format!("not sent, to whom? /to USER or /group ID first: {text}"));
             return Ok(());
         };
         self.said += 1;
@@ -236,10 +213,7 @@ impl Chat {
         match self.client.send(outgoing.clone()).await {
             Ok(receipt) => {
                 let answer: Answer = Box::pin(final_answer(self.client.clone(), outgoing, receipt));
-                self.unanswered.push_back(Unanswered {
-                    text: text.to_owned(),
-                    answer,
-                });
+                self.unanswered.push_back(Unanswered { text: text.to_owned(), answer });
             }
             Err(error @ SendError::TooLong { .. }) => {
                 self.refused += 1;
@@ -252,8 +226,7 @@ impl Chat {
 
     async fn show_history(&self) -> anyhow::Result<()> {
         let (Some(history), Some(target)) = (self.history.clone(), self.target.clone()) else {
-            self.screen
-                .remark("no history: it needs a conversation and the admin API of a local server");
+            self.screen.remark("no history: it needs a conversation and the admin API of a local server");
             return Ok(());
         };
         match tokio::task::spawn_blocking(move || history.fetch(&target)).await? {

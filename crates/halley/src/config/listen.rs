@@ -46,6 +46,8 @@ impl<'de> Deserialize<'de> for Listen {
             return Ok(Self::Off);
         }
         let hint = "write an address and port such as \"127.0.0.1:3101\", or \"off\"";
-        text.parse().map(Self::At).map_err(|_| serde::de::Error::custom(format!("`{text}` is no address; {hint}")))
+        text.parse()
+            .map(Self::At)
+            .map_err(|_| serde::de::Error::custom(format!("`{text}` is no address; {hint}")))
     }
 }

@@ -101,9 +101,10 @@ impl Merged {
         let shown = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::Unreadable { path: shown.clone(), why: error.to_string() })?;
-        self.table = text
-            .parse()
-            .map_err(|error: toml::de::Error| ConfigError::NotToml { path: shown.clone(), why: error.to_string() })?;
+        self.table = text.parse().map_err(|error: toml::de::Error| ConfigError::NotToml {
+            path: shown.clone(),
+            why: error.to_string(),
+        })?;
         for (section, value) in &self.table {
             match value {
                 Value::Table(keys) => {
@@ -187,7 +188,11 @@ mod tests {
             ("HALLEY_ADMIN_TOKEN".to_owned(), "12345678".to_owned()),
             ("HALLEY_SEED".to_owned(), "7".to_owned()),
         ];
-        let set = vec!["txchat.window=9".to_owned(), "listen.txchat_tcp=127.0.0.1:0".to_owned(), "listen.admin=off".to_owned()];
+        let set = vec![
+            "txchat.window=9".to_owned(),
+            "listen.txchat_tcp=127.0.0.1:0".to_owned(),
+            "listen.admin=off".to_owned(),
+        ];
         let config = load(&Sources { file: Some(file.path().to_owned()), environment, set }).expect("valid");
         assert_eq!(config.txchat.window, 9);
         assert_eq!(config.txchat.idle_timeout, Span(Duration::from_secs(120)));

@@ -9,31 +9,111 @@ use super::schema::Config;
 /// Key, unit or form, and what it is for and why the default is what it is.
 const KEYS: &[(&str, &str, &str)] = &[
     ("listen.txchat_tcp", "address or off", "clients of the txchat dialect over TCP; the original's port"),
-    ("listen.txchat_ws", "address or off", "clients of the txchat dialect over WebSocket, path /sub; the original's port"),
-    ("listen.gobelieve_tcp", "address or off", "reserved for the gobelieve dialect; this version does not serve it"),
-    ("listen.gobelieve_ws", "address or off", "reserved for the gobelieve dialect; this version does not serve it"),
-    ("listen.gobelieve_eio", "address or off", "reserved for the gobelieve dialect; this version does not serve it"),
-    ("listen.gobelieve_http", "address or off", "reserved for the gobelieve dialect; this version does not serve it"),
-    ("listen.admin", "address or off", "admin API, health and metrics; loopback, since its token gives everything"),
+    (
+        "listen.txchat_ws",
+        "address or off",
+        "clients of the txchat dialect over WebSocket, path /sub; the original's port",
+    ),
+    (
+        "listen.gobelieve_tcp",
+        "address or off",
+        "reserved for the gobelieve dialect; this version does not serve it",
+    ),
+    (
+        "listen.gobelieve_ws",
+        "address or off",
+        "reserved for the gobelieve dialect; this version does not serve it",
+    ),
+    (
+        "listen.gobelieve_eio",
+        "address or off",
+        "reserved for the gobelieve dialect; this version does not serve it",
+    ),
+    (
+        "listen.gobelieve_http",
+        "address or off",
+        "reserved for the gobelieve dialect; this version does not serve it",
+    ),
+    (
+        "listen.admin",
+        "address or off",
+        "admin API, health and metrics; loopback, since its token gives everything",
+    ),
     ("listen.comet_grpc", "address or off", "reserved for im.comet.Comet; this version does not serve it"),
     ("listen.logic_grpc", "address or off", "reserved for im.logic.Logic; this version does not serve it"),
     ("listen.replication", "address or off", "reserved for followers; this version does not serve it"),
-    ("admin.token", "text, 8 characters at least", "bearer token of the admin API; without one it is generated into <data>/admin.token"),
-    ("txchat.handshake_timeout", "duration", "from accept to a successful login; covers the WebSocket upgrade and is not extended"),
-    ("txchat.idle_timeout", "duration", "a connection without any frame for this long is closed; the original's 2 x 4 minutes"),
-    ("txchat.retransmit_timeout", "duration", "an unacknowledged push is sent again after this, doubling to 30s"),
-    ("txchat.window", "pushes, 1 to 1024", "unacknowledged pushes a session may have; the rest waits in its timeline, not in memory"),
-    ("journal.fsync", "always, interval or os", "when an acknowledged message is safe from a power loss; anything but always is said loudly at start"),
-    ("journal.segment_bytes", "size, 1MiB to 1GiB", "size of a journal segment: large enough to be few, small enough to delete"),
-    ("journal.tail_bytes", "size, 1MiB to 8GiB", "durable records that may wait for the index in memory; beyond it sends wait"),
-    ("journal.free_space_min_percent", "percent, 0 to 50", "with less free disk than this new messages are refused; reads go on"),
-    ("limits.user_messages_per_second", "messages/s, 0 for none", "what one user may send in the long run; far above what people type"),
+    (
+        "admin.token",
+        "text, 8 characters at least",
+        "bearer token of the admin API; without one it is generated into <data>/admin.token",
+    ),
+    (
+        "txchat.handshake_timeout",
+        "duration",
+        "from accept to a successful login; covers the WebSocket upgrade and is not extended",
+    ),
+    (
+        "txchat.idle_timeout",
+        "duration",
+        "a connection without any frame for this long is closed; the original's 2 x 4 minutes",
+    ),
+    (
+        "txchat.retransmit_timeout",
+        "duration",
+        "an unacknowledged push is sent again after this, doubling to 30s",
+    ),
+    (
+        "txchat.window",
+        "pushes, 1 to 1024",
+        "unacknowledged pushes a session may have; the rest waits in its timeline, not in memory",
+    ),
+    (
+        "journal.fsync",
+        "always, interval or os",
+        "when an acknowledged message is safe from a power loss; anything but always is said loudly at start",
+    ),
+    (
+        "journal.segment_bytes",
+        "size, 1MiB to 1GiB",
+        "size of a journal segment: large enough to be few, small enough to delete",
+    ),
+    (
+        "journal.tail_bytes",
+        "size, 1MiB to 8GiB",
+        "durable records that may wait for the index in memory; beyond it sends wait",
+    ),
+    (
+        "journal.free_space_min_percent",
+        "percent, 0 to 50",
+        "with less free disk than this new messages are refused; reads go on",
+    ),
+    (
+        "limits.user_messages_per_second",
+        "messages/s, 0 for none",
+        "what one user may send in the long run; far above what people type",
+    ),
     ("limits.user_messages_burst", "messages", "what one user may send at once on top of that"),
-    ("limits.connections", "connections, 0 for what the descriptor limit allows", "more are accepted and closed at once, so that clients see it"),
-    ("server.buckets", "threads, 0 for one a core", "threads that own connections and everything in their users' order"),
+    (
+        "limits.connections",
+        "connections, 0 for what the descriptor limit allows",
+        "more are accepted and closed at once, so that clients see it",
+    ),
+    (
+        "server.buckets",
+        "threads, 0 for one a core",
+        "threads that own connections and everything in their users' order",
+    ),
     ("server.drain_timeout", "duration", "how long a stopping server flushes before it closes by force"),
-    ("server.log", "error, warn, info, debug or trace", "how much is logged; tokens and message bodies never are"),
-    ("debug.failpoint", "kind:count", "ends the process inside a journal write, for crash tests; none outside them"),
+    (
+        "server.log",
+        "error, warn, info, debug or trace",
+        "how much is logged; tokens and message bodies never are",
+    ),
+    (
+        "debug.failpoint",
+        "kind:count",
+        "ends the process inside a journal write, for crash tests; none outside them",
+    ),
 ];
 
 /// As a commented TOML file: a valid configuration that changes nothing.
@@ -78,7 +158,9 @@ mod tests {
         assert_eq!(described.len(), KEYS.len(), "no key twice");
         let mut known: BTreeSet<String> = ["admin.token", "debug.failpoint"].map(str::to_owned).into();
         for (section, keys) in &table {
-            known.extend(keys.as_table().expect("sections are tables").keys().map(|key| format!("{section}.{key}")));
+            known.extend(
+                keys.as_table().expect("sections are tables").keys().map(|key| format!("{section}.{key}")),
+            );
         }
         assert_eq!(described, known);
     }

@@ -1,5 +1,8 @@
 //! Every key with its default. What each is for stands in `reference`, which is checked against this.
-#![expect(missing_docs, reason = "every key is described in `reference`, where users read it; a test compares the two")]
+#![expect(
+    missing_docs,
+    reason = "every key is described in `reference`, where users read it; a test compares the two"
+)]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;

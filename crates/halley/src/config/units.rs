@@ -27,7 +27,9 @@ impl std::str::FromStr for Span {
         let (number, unit) = split(text);
         let unit = SPANS.iter().find(|(name, _)| *name == unit);
         let ms = number.zip(unit).and_then(|(number, (_, unit))| number.checked_mul(*unit));
-        let ms = ms.ok_or_else(|| format!("`{text}` is no duration; write a whole number and ms, s, m or h, such as \"8s\""))?;
+        let ms = ms.ok_or_else(|| {
+            format!("`{text}` is no duration; write a whole number and ms, s, m or h, such as \"8s\"")
+        })?;
         Ok(Self(Duration::from_millis(ms)))
     }
 }

@@ -42,7 +42,11 @@ impl Sockets {
     /// Name and address of each.
     pub(super) fn addresses(&self) -> BTreeMap<String, SocketAddr> {
         let first = self.buckets.first().into_iter().flatten();
-        self.names.iter().zip(first).map(|(name, listener)| ((*name).to_owned(), listener.local_addr())).collect()
+        self.names
+            .iter()
+            .zip(first)
+            .map(|(name, listener)| ((*name).to_owned(), listener.local_addr()))
+            .collect()
     }
 
     /// Each bucket's part.

@@ -76,8 +76,11 @@ pub fn compose<S: Send + 'static>(
 
     let timelines: Arc<dyn Timelines> =
         Arc::new(FreshTimelines::new(Arc::clone(&store.tail), Arc::clone(&store.index)));
-    let feed: Arc<dyn Feed> =
-        Arc::new(TailFeed::new(Arc::clone(&store.tail), Arc::clone(&store.journal) as _, Arc::clone(metrics)));
+    let feed: Arc<dyn Feed> = Arc::new(TailFeed::new(
+        Arc::clone(&store.tail),
+        Arc::clone(&store.journal) as _,
+        Arc::clone(metrics),
+    ));
     let applier = Arc::new(GroupApplier::new(Arc::clone(&store.tail), Arc::clone(&store.state) as _));
     let materializer = Materializer::new(
         halley_store::Config::default(),
@@ -111,7 +114,10 @@ pub fn compose<S: Send + 'static>(
         clock: Arc::clone(clock),
         metrics: Arc::clone(metrics),
     };
-    let shards = readers.into_iter().map(|reader| AnswerShard::new(Box::new(reader), answer_ports.clone(), answer)).collect();
+    let shards = readers
+        .into_iter()
+        .map(|reader| AnswerShard::new(Box::new(reader), answer_ports.clone(), answer))
+        .collect();
     let group_writer = GroupWriter::new(
         Arc::clone(&store.state) as _,
         applier as Arc<dyn GroupProgress>,

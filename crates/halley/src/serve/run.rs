@@ -49,7 +49,8 @@ pub fn run(config: Config, data: PathBuf) -> Result<()> {
     let buckets = buckets(&config);
     let sockets = bind(&config, buckets)?;
     let roles = compose(&store, comet_config(&config), answer_config(&config), buckets, &clock, &metrics)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let readiness = Arc::new(Readiness::starting());
     let state = admin_state(&config, &data, &store, &roles, (metrics, registry), &clock, &readiness)?;
 
@@ -67,7 +68,9 @@ pub fn run(config: Config, data: PathBuf) -> Result<()> {
         let admin = match config.listen.admin.address() {
             None => None,
             Some(address) => {
-                let listener = TcpListener::bind(address).await.with_context(|| format!("listen.admin: bind {address}"))?;
+                let listener = TcpListener::bind(address)
+                    .await
+                    .with_context(|| format!("listen.admin: bind {address}"))?;
                 listeners.insert("admin".to_owned(), listener.local_addr().context("listen.admin")?);
                 let stopped = async move {
                     let _stopped = admin_stopped.await;
@@ -124,7 +127,8 @@ fn open_store(config: &Config, data: &Path, metrics: &Arc<Metrics>) -> Result<Em
     };
     options.log.segment_bytes = u32::try_from(config.journal.segment_bytes.0).unwrap_or(u32::MAX) & !4095;
     options.tail.bytes_max = usize::try_from(config.journal.tail_bytes.0).unwrap_or(usize::MAX);
-    options.fault = config.debug.failpoint.as_deref().map(str::parse).transpose().context("debug.failpoint")?;
+    options.fault =
+        config.debug.failpoint.as_deref().map(str::parse).transpose().context("debug.failpoint")?;
     options.on_progress = Box::new(|progress| {
         tracing::info!(done = progress.done, of = progress.total, "rebuilding the index from the journal");
     });
@@ -216,7 +220,8 @@ fn admin_state(
         clock: Arc::clone(clock),
         readiness: Arc::clone(readiness),
         node: NodeInfo { id: NODE, version: env!("CARGO_PKG_VERSION"), started: clock.now().mono },
-        token: AdminToken::new(&admin_token).context("the admin token is empty or has characters that no header carries")?,
+        token: AdminToken::new(&admin_token)
+            .context("the admin token is empty or has characters that no header carries")?,
         config: AdminConfig::default(),
     })
 }
@@ -242,4 +247,3 @@ fn announce(listeners: &BTreeMap<String, SocketAddr>, data: &Path, began: Instan
     let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), data = %data.display(), ms, "ready");
 }
-
