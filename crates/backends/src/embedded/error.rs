@@ -57,7 +57,9 @@ pub enum OpenError {
     Index(#[from] IndexOpenError),
     /// The journal has records, but the state database knows none of it. The operator restores the one that
     /// belongs to the journal: users, tokens and groups are only there.
-    #[error("the journal has records, but the state database is new: restore the state database that belongs to it")]
+    #[error(
+        "the journal has records, but the state database is new: restore the state database that belongs to it"
+    )]
     StateMissing,
     /// The state database belongs to another journal, or the journal is gone. The operator restores.
     #[error(

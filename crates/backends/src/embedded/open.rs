@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use halley_journal::{Files, Preparer};
 use halley_journal::failing::FailingFiles;
 use halley_journal::real::DirFiles;
 use halley_journal::sim::SimDisk;
+use halley_journal::{Files, Preparer};
 use redb::backends::InMemoryBackend;
 
 use super::options::Options;
@@ -14,7 +14,9 @@ use super::recovered::{IndexParts, Recovered, Settings, newest, recover};
 use super::running::{Driver, Embedded, Parts, Stepped};
 use super::{OpenError, version};
 use crate::disk::index::{FjallRows, LogIndex, MemoryRows, Opening, ReadPool, Reads, Rows};
-use crate::disk::journal::{Committer, Directory, DiskJournal, Fsync, FreeSpace, JournalThreads, Start, Unlimited};
+use crate::disk::journal::{
+    Committer, Directory, DiskJournal, FreeSpace, Fsync, JournalThreads, Start, Unlimited,
+};
 use crate::disk::state::{FilesBackend, RedbState, StateThread};
 
 /// The state database's file on a simulated disk, beside the segments.
@@ -57,11 +59,8 @@ impl Embedded {
     /// See [`OpenError`].
     pub fn simulated(disk: &SimDisk, options: Options) -> Result<Self, OpenError> {
         let files = disk.files();
-        let backend = FilesBackend::open(files.as_ref(), SIMULATED_STATE).map_err(|source| OpenError::Io {
-            doing: "open",
-            path: SIMULATED_STATE.into(),
-            source,
-        })?;
+        let backend = FilesBackend::open(files.as_ref(), SIMULATED_STATE)
+            .map_err(|source| OpenError::Io { doing: "open", path: SIMULATED_STATE.into(), source })?;
         let state = RedbState::open_backend(backend, options.state)?;
         Self::stepped(&files, state, options)
     }
@@ -118,7 +117,6 @@ struct Assembled<R> {
     on_lost: Box<dyn FnOnce() + Send>,
 }
 
-
 fn assemble<R: Rows>(
     files: &Arc<dyn Files>,
     state: RedbState,
@@ -137,12 +135,7 @@ fn assemble<R: Rows>(
     };
     let recovered = recover(files, &state, index, reads, settings)?;
     let newest = newest(&recovered);
-    let Recovered {
-        log,
-        index,
-        tail,
-        report,
-    } = recovered;
+    let Recovered { log, index, tail, report } = recovered;
     let start = Start {
         epoch: report.epoch,
         newest,
@@ -158,11 +151,5 @@ fn assemble<R: Rows>(
         log: log.reader,
         recovery: report,
     };
-    Ok(Assembled {
-        parts,
-        index,
-        committer,
-        preparer: log.preparer,
-        on_lost: options.on_lost,
-    })
+    Ok(Assembled { parts, index, committer, preparer: log.preparer, on_lost: options.on_lost })
 }

@@ -10,9 +10,9 @@ use halley_core::ports::index::{TimelineIndex, Watermark};
 use halley_core::tail::{Tail, TailLimits, TailRecord};
 use halley_journal::{Files, Log, Position, Recovery};
 
+use super::OpenError;
 use super::options::Progress;
 use super::replay::{Replay, decode};
-use super::OpenError;
 use crate::disk::index::{Bodies, LogIndex, Reach, Reads, Rows};
 use crate::disk::state::{Installation, RedbState, Run};
 
@@ -51,12 +51,7 @@ impl<R> IndexParts<R> {
     fn reset(self, reason: &'static str) -> Result<Self, OpenError> {
         let Self { rows, mut reset, .. } = self;
         let (rows, reach) = reset(rows, reason)?;
-        Ok(Self {
-            rows,
-            reach,
-            discarded: Some(reason),
-            reset,
-        })
+        Ok(Self { rows, reach, discarded: Some(reason), reset })
     }
 }
 
@@ -146,10 +141,7 @@ fn begin_run(
 ) -> Result<Epoch, OpenError> {
     match installation.log_id {
         Some(expected) if expected != recovery.log_id => {
-            return Err(OpenError::ForeignJournal {
-                expected,
-                found: recovery.log_id,
-            });
+            return Err(OpenError::ForeignJournal { expected, found: recovery.log_id });
         }
         None if recovery.next_seq.get() > 1 => return Err(OpenError::StateMissing),
         _ => {}
@@ -160,13 +152,12 @@ fn begin_run(
         if epoch > Epoch::LAST {
             return Err(OpenError::EpochsExhausted);
         }
-        tracing::warn!(epoch = epoch.0, "unclean start without fsync = always: a new epoch of sync keys begins");
+        tracing::warn!(
+            epoch = epoch.0,
+            "unclean start without fsync = always: a new epoch of sync keys begins"
+        );
     }
-    state.begin_run(Run {
-        epoch,
-        weak_fsync: settings.weak_fsync,
-        log_id: recovery.log_id,
-    })?;
+    state.begin_run(Run { epoch, weak_fsync: settings.weak_fsync, log_id: recovery.log_id })?;
     Ok(epoch)
 }
 
@@ -214,12 +205,7 @@ fn finish<R: Rows>(
         in_tail,
         changes_applied,
     };
-    Ok(Recovered {
-        log,
-        index,
-        tail,
-        report,
-    })
+    Ok(Recovered { log, index, tail, report })
 }
 
 /// Indexes everything up to the end of the log: what was visited, then what a scan of the log shows.

@@ -20,10 +20,7 @@ pub(super) fn decode(record: &halley_journal::Record<'_>) -> Result<TailRecord, 
     Ok(TailRecord {
         seq,
         position: record.position.to_bits(),
-        entry: Entry {
-            key,
-            record: Arc::new(decoded),
-        },
+        entry: Entry { key, record: Arc::new(decoded) },
     })
 }
 
@@ -69,22 +66,14 @@ impl Replay {
     /// Where the log must be read from: below it, index and state have everything. An empty index is filled by a scan
     /// of its own.
     pub(super) fn from(&self) -> Watermark {
-        if self.is_partial || self.applied.seq < self.indexed.seq {
-            self.applied
-        } else {
-            self.indexed
-        }
+        if self.is_partial || self.applied.seq < self.indexed.seq { self.applied } else { self.indexed }
     }
 
     pub(super) fn visit(&mut self, record: &halley_journal::Record<'_>) -> Result<(), RecordError> {
         let record = decode(record)?;
         self.visited += 1;
         self.newest_id = self.newest_id.max(record.entry.record.message.id);
-        self.newest = Watermark {
-            seq: record.seq,
-            key: record.entry.key,
-            position: record.position,
-        };
+        self.newest = Watermark { seq: record.seq, key: record.entry.key, position: record.position };
         if record.seq == self.indexed.seq && record.entry.key != self.indexed.key {
             self.is_index_foreign = true;
         }

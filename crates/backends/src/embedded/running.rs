@@ -38,12 +38,7 @@ pub struct Embedded {
 }
 
 pub(super) enum Driver {
-    Threads {
-        journal: JournalThreads,
-        state: StateThread,
-        pool: ReadPool,
-        index: Arc<FjallIndex>,
-    },
+    Threads { journal: JournalThreads, state: StateThread, pool: ReadPool, index: Arc<FjallIndex> },
     Steps(Box<Stepped>),
 }
 
@@ -96,12 +91,7 @@ impl Embedded {
     pub fn close(self) -> Result<(), CloseError> {
         let Self { parts, driver } = self;
         match driver {
-            Driver::Threads {
-                journal,
-                state,
-                pool,
-                index,
-            } => {
+            Driver::Threads { journal, state, pool, index } => {
                 drop(pool);
                 let journal = journal.close();
                 let state = state.close();
@@ -134,8 +124,6 @@ impl Deref for Embedded {
 
 impl fmt::Debug for Embedded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Embedded")
-            .field("recovery", &self.parts.recovery)
-            .finish_non_exhaustive()
+        f.debug_struct("Embedded").field("recovery", &self.parts.recovery).finish_non_exhaustive()
     }
 }

@@ -19,16 +19,9 @@ pub(super) fn check(data: &Path) -> Result<(), OpenError> {
     let file = data.join("VERSION");
     match fs::read_to_string(&file) {
         Ok(text) => {
-            let found: u64 = text
-                .trim()
-                .parse()
-                .map_err(|_| OpenError::VersionUnreadable { path: file })?;
+            let found: u64 = text.trim().parse().map_err(|_| OpenError::VersionUnreadable { path: file })?;
             if found > FORMAT_VERSION {
-                return Err(OpenError::Newer {
-                    path: data.to_owned(),
-                    found,
-                    supported: FORMAT_VERSION,
-                });
+                return Err(OpenError::Newer { path: data.to_owned(), found, supported: FORMAT_VERSION });
             }
             Ok(())
         }

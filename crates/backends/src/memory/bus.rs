@@ -37,13 +37,8 @@ impl MemoryBus {
     /// So many partitions, each holding at most `capacity` sends, and the reader of each.
     #[must_use]
     pub fn new(partitions: u16, capacity: usize) -> (Self, Vec<MemoryBusReader>) {
-        let queues = (0..partitions).map(|_| Partition {
-            queue: Mutex::default(),
-        });
-        let bus = Self {
-            partitions: queues.collect(),
-            capacity: capacity.max(1),
-        };
+        let queues = (0..partitions).map(|_| Partition { queue: Mutex::default() });
+        let bus = Self { partitions: queues.collect(), capacity: capacity.max(1) };
         let readers = (0..partitions).map(|partition| MemoryBusReader {
             partitions: Arc::clone(&bus.partitions),
             partition: usize::from(partition),
@@ -82,10 +77,7 @@ impl MemoryBus {
     /// How many sends wait in all partitions, for the metrics.
     #[must_use]
     pub fn backlog(&self) -> usize {
-        self.partitions
-            .iter()
-            .map(|partition| partition.queue.lock().sends.len())
-            .sum()
+        self.partitions.iter().map(|partition| partition.queue.lock().sends.len()).sum()
     }
 }
 

@@ -41,10 +41,7 @@ const SHARDS: u16 = 16;
 
 impl Default for MemoryDirectory {
     fn default() -> Self {
-        Self {
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            count: AtomicUsize::new(0),
-        }
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), count: AtomicUsize::new(0) }
     }
 }
 
@@ -88,7 +85,8 @@ impl Directory for MemoryDirectory {
             let sessions = occupied.get().as_slice();
             if sessions.iter().any(|session| session.addr == addr) {
                 self.count.fetch_sub(1, Ordering::Relaxed);
-                let mut left: Vec<_> = sessions.iter().filter(|session| session.addr != addr).cloned().collect();
+                let mut left: Vec<_> =
+                    sessions.iter().filter(|session| session.addr != addr).cloned().collect();
                 match (left.pop(), left.is_empty()) {
                     (None, _) => {
                         occupied.remove();
@@ -116,9 +114,8 @@ impl Directory for MemoryDirectory {
         user: UserId,
         conn: ConnId,
     ) -> Reply<Result<Option<SessionInfo>, PortError>> {
-        let found = self.find(app, user, |sessions| {
-            sessions.iter().find(|session| session.addr.conn == conn).cloned()
-        });
+        let found = self
+            .find(app, user, |sessions| sessions.iter().find(|session| session.addr.conn == conn).cloned());
         Reply::Ready(Ok(found))
     }
 

@@ -15,7 +15,7 @@ use halley_core::key::SyncKey;
 use halley_core::message::{Content, Conversation, EntryKind, Message};
 use halley_core::metrics::Metrics;
 use halley_core::ports::accounts::{GroupState, JournaledChange};
-use halley_core::ports::index::{TimelineIndex, Watermark};
+use halley_core::ports::index::Watermark;
 use halley_core::ports::journal::Journal;
 use halley_core::ports::timelines::{Direction, Page, TimelineRange};
 use halley_core::record::{Record, Targets};
@@ -50,12 +50,7 @@ impl World {
     }
 
     pub fn at(place: Place, tune: fn(&mut Options)) -> Self {
-        let mut world = Self {
-            place,
-            open: None,
-            now: Instant::now(),
-            tune,
-        };
+        let mut world = Self { place, open: None, now: Instant::now(), tune };
         world.open();
         world
     }
@@ -136,13 +131,7 @@ impl World {
     }
 
     pub fn read(&mut self, timeline: TimelineId, from: SyncKey, direction: Direction, max: usize) -> Page {
-        let range = TimelineRange {
-            timeline,
-            from,
-            direction,
-            entries_max: max,
-            bytes_max: 1 << 20,
-        };
+        let range = TimelineRange { timeline, from, direction, entries_max: max, bytes_max: 1 << 20 };
         self.read_range(range)
     }
 
@@ -187,24 +176,14 @@ pub fn apply_groups(parts: &Embedded, batch: &[TailRecord]) {
 }
 
 pub fn watermark(record: &TailRecord) -> Watermark {
-    Watermark {
-        seq: record.seq,
-        key: record.entry.key,
-        position: record.position,
-    }
+    Watermark { seq: record.seq, key: record.entry.key, position: record.position }
 }
 
 pub fn change_of(record: &TailRecord) -> Option<JournaledChange> {
     let message = &record.entry.record.message;
     let Conversation::Group(group) = message.conversation else { return None };
     let change: GroupChange = serde_json::from_slice(&message.content.bytes).ok()?;
-    Some(JournaledChange {
-        app: message.app,
-        group,
-        change,
-        key: record.entry.key,
-        time_ms: message.time_ms,
-    })
+    Some(JournaledChange { app: message.app, group, change, key: record.entry.key, time_ms: message.time_ms })
 }
 
 pub fn message(id: i64, from: i64, to: i64, text: &[u8]) -> Record {
@@ -214,19 +193,13 @@ pub fn message(id: i64, from: i64, to: i64, text: &[u8]) -> Record {
         conversation: Conversation::User(UserId(to)),
         from: UserId(from),
         kind: EntryKind::MESSAGE,
-        content: Content {
-            kind: 1,
-            bytes: Bytes::copy_from_slice(text),
-        },
+        content: Content { kind: 1, bytes: Bytes::copy_from_slice(text) },
         ext: Bytes::new(),
         client_id: Bytes::from(format!("client-{id}")),
         time_ms: 1_700_000_000_000 + id.unsigned_abs(),
         device: Bytes::new(),
     };
-    Record {
-        message,
-        targets: Targets::new(vec![UserId(from), UserId(to)], None),
-    }
+    Record { message, targets: Targets::new(vec![UserId(from), UserId(to)], None) }
 }
 
 pub fn group_change(id: i64, group: i64, change: &GroupChange) -> Record {

@@ -2,6 +2,7 @@
 //! every durable record is in its timelines once, in order, group state equals a model, cursors do not lead.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -15,7 +16,6 @@ use halley_core::message::{Conversation, EntryKind};
 use halley_core::ports::accounts::{GroupState, Groups};
 use halley_core::ports::cursors::Cursors;
 use halley_core::ports::dedup::DedupKey;
-use halley_core::ports::index::TimelineIndex;
 use halley_core::ports::journal::Journal;
 use halley_core::record::Record;
 use halley_core::ticket::Ticket;
@@ -37,7 +37,9 @@ fn no_crash_takes_what_was_acknowledged() {
 /// The check itself is checked: with syncs that do nothing it must find losses.
 #[test]
 fn without_fsync_the_same_runs_fail() {
-    let failed = (1..=60).filter(|seed| run(*seed, true).is_err()).count();
+    // The state database may also break in its own way on such a disk.
+    let noticed = |seed: &u64| !matches!(catch_unwind(|| run(*seed, true)), Ok(Ok(())));
+    let failed = (1..=60).filter(noticed).count();
     assert!(failed >= 10, "only {failed} of 60 runs noticed that nothing is synced");
 }
 
@@ -72,7 +74,15 @@ fn run(seed: u64, syncs_lie: bool) -> Result<(), String> {
         tune: |options| options.tail.bytes_max = 200_000,
     };
     for round in 0..4 {
-        world.open = Some(world.try_open().map_err(|error| format!("round {round} does not open: {error:?}"))?);
+        if random.below(3) == 0 {
+            disk.power_off_after(1 + random.below(40));
+            // May fail, or come just through.
+            drop(world.try_open());
+            disk.crash();
+            disk.heal();
+        }
+        world.open =
+            Some(world.try_open().map_err(|error| format!("round {round} does not open: {error:?}"))?);
         check(&mut world, &mut model).map_err(|wrong| format!("round {round}: {wrong}"))?;
         if random.below(2) == 0 {
             disk.power_off_after(1 + random.below(60));
@@ -83,7 +93,11 @@ fn run(seed: u64, syncs_lie: bool) -> Result<(), String> {
             let _ = world.open.take().map(Embedded::close);
         }
         world.open = None;
-        if random.below(4) == 0 { disk.kill() } else { disk.crash() }
+        if random.below(4) == 0 {
+            disk.kill();
+        } else {
+            disk.crash();
+        }
         disk.heal();
     }
     world.open = Some(world.try_open().map_err(|error| format!("does not open at the end: {error:?}"))?);
@@ -111,7 +125,8 @@ fn act(world: &mut World, model: &mut Model, random: &mut Random) {
             }
             9 | 10 => {
                 let done = parts.index.watermark().seq;
-                let batch = parts.tail.read_after(done, 1 + random.below(8) as usize).expect("unindexed is kept");
+                let batch =
+                    parts.tail.read_after(done, 1 + random.below(8) as usize).expect("unindexed is kept");
                 let changes: Vec<_> = batch.iter().filter_map(crate::common::change_of).collect();
                 let Some(last) = batch.last() else { continue };
                 if parts.state.apply(&changes, watermark(last)).is_ok() {
@@ -120,7 +135,7 @@ fn act(world: &mut World, model: &mut Model, random: &mut Random) {
                 }
             }
             _ => {
-                let user = 1 + random.below(3) as i64;
+                let user = 1 + random.below(3).cast_signed();
                 if let Ok(end) = parts.journal.durable_end() {
                     let position = end.raw();
                     let saved = model.cursors.entry(user).or_insert(0);
@@ -145,10 +160,10 @@ fn act(world: &mut World, model: &mut Model, random: &mut Random) {
 }
 
 fn any_record(id: i64, random: &mut Random) -> Record {
-    let user = |random: &mut Random| 1 + random.below(5) as i64;
+    let user = |random: &mut Random| 1 + random.below(5).cast_signed();
     if random.below(4) > 0 {
         let size = if random.below(10) == 0 { random.below(20_000) } else { random.below(300) };
-        return message(id, user(random), user(random), &vec![id as u8; size as usize]);
+        return message(id, user(random), user(random), &vec![size as u8; size as usize]);
     }
     let change = match random.below(6) {
         0 => GroupChange::Created {
@@ -162,7 +177,7 @@ fn any_record(id: i64, random: &mut Random) -> Record {
         4 => GroupChange::MemberMuted { member: user(random), until_ms: 9 },
         _ => GroupChange::Disbanded,
     };
-    group_change(id, 1 + random.below(2) as i64, &change)
+    group_change(id, 1 + random.below(2).cast_signed(), &change)
 }
 
 fn cursor(user: i64, position: i64) -> DeviceCursor {
@@ -182,7 +197,10 @@ fn check(world: &mut World, model: &mut Model) -> Result<(), String> {
     let survived = world.parts().index.watermark().seq.0 as usize;
     let acked = model.records.iter().rposition(|(_, key)| key.is_some()).map_or(0, |last| last + 1);
     if survived < acked || survived > model.records.len() {
-        return Err(format!("{survived} records survived, {acked} were acknowledged, {} appended", model.records.len()));
+        return Err(format!(
+            "{survived} records survived, {acked} were acknowledged, {} appended",
+            model.records.len()
+        ));
     }
     model.records.truncate(survived);
     for user in 1..=5 {
@@ -232,7 +250,8 @@ fn check_groups(world: &mut World, model: &Model) -> Result<(), String> {
         let (EntryKind::GROUP_CHANGE, Conversation::Group(id)) = (message.kind, message.conversation) else {
             continue;
         };
-        let change: GroupChange = serde_json::from_slice(&message.content.bytes).map_err(|error| error.to_string())?;
+        let change: GroupChange =
+            serde_json::from_slice(&message.content.bytes).map_err(|error| error.to_string())?;
         let key = SyncKey::new(world.parts().recovery.epoch, place as u64 + 1).expect("small");
         let now = groups.entry(id).or_default();
         *now = group::apply(APP, id, now.as_ref(), &change, key, message.time_ms);

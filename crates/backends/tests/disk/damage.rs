@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use halley_core::key::SyncKey;
-use halley_core::ports::index::TimelineIndex;
 use halley_core::ports::timelines::{Direction, TimelineRange};
 
 use crate::common::{Place, World, inbox, message};

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use halley_backends::disk::journal::Stepped;
-use halley_core::ports::index::TimelineIndex;
 use halley_core::ports::journal::{AppendRefused, Journal};
 use halley_core::ticket::JournalLost;
 
@@ -28,7 +27,9 @@ fn after_a_failed_sync_nothing_is_acknowledged_any_more() {
     let lost = loop {
         id += 1;
         assert!(id < 1_000, "the fault never comes");
-        let tickets: Vec<_> = (0..5).filter_map(|_| world.parts().journal.append(&Arc::new(message(id, 1, 2, b"x"))).ok()).collect();
+        let tickets: Vec<_> = (0..5)
+            .filter_map(|_| world.parts().journal.append(&Arc::new(message(id, 1, 2, b"x"))).ok())
+            .collect();
         let results: Vec<_> = tickets.into_iter().map(|ticket| world.wait(ticket)).collect();
         if let Some(first) = results.iter().position(Result::is_err) {
             assert!(results[first..].iter().all(|result| *result == Err(JournalLost)));

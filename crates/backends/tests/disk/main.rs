@@ -1,5 +1,7 @@
 //! What only a disk can do: crash, be damaged, be full, fail.
 
+#![allow(clippy::print_stdout)]
+
 #[path = "../common/mod.rs"]
 mod common;
 

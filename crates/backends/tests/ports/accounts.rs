@@ -24,9 +24,7 @@ fn apps_keep_their_number_and_take_new_settings(world: &mut World) {
     let first = put(world, "chat", AppSettings::default());
     let second = put(world, "other", AppSettings::default());
     assert_ne!(first.id, second.id);
-    let dev = AppSettings {
-        auth: vec![AuthMethod::Dev, AuthMethod::Token],
-    };
+    let dev = AppSettings { auth: vec![AuthMethod::Dev, AuthMethod::Token] };
     let again = put(world, "chat", dev.clone());
     assert_eq!((again.id, &again.settings), (first.id, &dev));
     for _ in 0..2 {
@@ -93,10 +91,8 @@ fn unknown_ids_are_refused_and_get_nothing(world: &mut World) {
 
 fn many_logins_at_once_get_different_numbers(world: &mut World) {
     let names: Vec<_> = (0..400).map(|user| format!("user-{}", user % 200)).collect();
-    let replies: Vec<_> = names
-        .iter()
-        .map(|name| world.parts().state.number(APP, name, Unknown::Number))
-        .collect();
+    let replies: Vec<_> =
+        names.iter().map(|name| world.parts().state.number(APP, name, Unknown::Number)).collect();
     let mut numbers = std::collections::HashMap::new();
     for (name, reply) in names.iter().zip(replies) {
         let user = world.wait(reply).expect("answers").expect("given");
@@ -107,10 +103,7 @@ fn many_logins_at_once_get_different_numbers(world: &mut World) {
 }
 
 fn tokens_grant_until_they_expire_or_are_removed(world: &mut World) {
-    let grant = TokenGrant {
-        user: UserId(5),
-        expires_ms: 1_000,
-    };
+    let grant = TokenGrant { user: UserId(5), expires_ms: 1_000 };
     let reply = Tokens::put(&*world.parts().state, APP, "secret", grant);
     world.wait(reply).expect("stored");
     let verify = |world: &mut World, app, token: &str, now_ms| {

@@ -11,11 +11,7 @@ use crate::common::APP;
 
 fn session(user: i64, conn: u64) -> SessionInfo {
     SessionInfo {
-        addr: ConnAddr {
-            node: NodeId(0),
-            bucket: BucketId(0),
-            conn: ConnId(conn),
-        },
+        addr: ConnAddr { node: NodeId(0), bucket: BucketId(0), conn: ConnId(conn) },
         app: APP,
         user: UserId(user),
         user_name: user.to_string().into(),

@@ -28,10 +28,7 @@ fn groups_of(world: &mut World, user: i64) -> Vec<i64> {
 
 fn created(owner: i64, members: Vec<i64>) -> GroupChange {
     GroupChange::Created {
-        profile: GroupProfile {
-            name: "friends".into(),
-            ..GroupProfile::default()
-        },
+        profile: GroupProfile { name: "friends".into(), ..GroupProfile::default() },
         owner,
         members,
     }

@@ -3,7 +3,6 @@
 use halley_core::ids::{GroupId, UserId};
 use halley_core::key::SyncKey;
 use halley_core::ports::dedup::DedupKey;
-use halley_core::ports::index::TimelineIndex;
 use halley_core::ports::timelines::{Direction, TimelineRange};
 use halley_core::record::Targets;
 use halley_core::timeline::TimelineId;

@@ -5,7 +5,6 @@ use std::task::{Context, Poll, Waker};
 
 use halley_core::key::SyncKey;
 use halley_core::ports::journal::{AppendRefused, Journal};
-use halley_core::ports::index::TimelineIndex;
 
 use crate::common::{World, inbox, message, seq};
 use crate::in_both_worlds;

@@ -32,18 +32,13 @@ impl Bodies {
             // Not there: its segment was rewritten since, or it is damaged. A scan of its segment tells.
             Err(error) => self.find(seq).map_err(|_| unreadable(&error))?,
         };
-        let (epoch, record) = Record::decode(&Bytes::from(payload)).map_err(|error| PortError::Damaged {
-            what: "journal",
-            why: error.to_string(),
-        })?;
+        let (epoch, record) = Record::decode(&Bytes::from(payload))
+            .map_err(|error| PortError::Damaged { what: "journal", why: error.to_string() })?;
         if SyncKey::new(epoch, seq.0) != Some(key) {
             let why = format!("the record {seq} is of epoch {}, the index says {key:?}", epoch.0);
             return Err(PortError::Damaged { what: "index", why });
         }
-        Ok(Entry {
-            key,
-            record: record.into(),
-        })
+        Ok(Entry { key, record: record.into() })
     }
 
     /// The payload of a record whose position is not known.

@@ -76,11 +76,7 @@ pub(super) fn reach(reach: &Reach) -> [u8; 32] {
 pub(super) fn reach_of(bytes: &[u8]) -> Result<Reach, IndexError> {
     let [seq, key, position, newest_id] = words(bytes)?;
     Ok(Reach {
-        watermark: Watermark {
-            seq: LogSeq(seq),
-            key: sync_key(key)?,
-            position,
-        },
+        watermark: Watermark { seq: LogSeq(seq), key: sync_key(key)?, position },
         newest_id: MsgId(newest_id.cast_signed()),
     })
 }
@@ -104,11 +100,7 @@ pub(super) fn known(known: &Known) -> [u8; 24] {
 
 pub(super) fn known_of(bytes: &[u8]) -> Result<Known, IndexError> {
     let [id, time_ms, key] = words(bytes)?;
-    Ok(Known {
-        id: MsgId(id.cast_signed()),
-        time_ms,
-        key: sync_key(key)?,
-    })
+    Ok(Known { id: MsgId(id.cast_signed()), time_ms, key: sync_key(key)? })
 }
 
 fn sync_key(raw: u64) -> Result<SyncKey, IndexError> {

@@ -29,9 +29,7 @@ impl Factory for Expiry {
 
     fn make_filter(&self, _context: &Context) -> Box<dyn CompactionFilter> {
         let newest_ms = self.newest_ms.load(Ordering::Relaxed);
-        Box::new(Expired {
-            before_ms: newest_ms.saturating_sub(DEDUP_WINDOW_MS),
-        })
+        Box::new(Expired { before_ms: newest_ms.saturating_sub(DEDUP_WINDOW_MS) })
     }
 }
 

@@ -4,14 +4,14 @@
 //! replay at a start. They gather in a run; when it is large, or the index closes, it becomes sorted tables at once. A
 //! crash takes the run, and the records it was made of are replayed from the log: at most [`RUN_BYTES_MAX`] of rows.
 
-use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use fjall::config::PinningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
-use halley_core::ids::LogSeq;
 use halley_core::key::SyncKey;
 use halley_core::ports::dedup::{DedupKey, Known};
 use halley_core::ports::timelines::Direction;
@@ -23,6 +23,7 @@ use super::expiry::Expiry;
 use super::log_index::Rows;
 use super::opening::Marker;
 use super::run::Run;
+use super::tables::{RunRow, Tables, joined};
 use super::{IndexError, Reach, Row, codec};
 
 /// See the module.
@@ -39,24 +40,17 @@ pub struct FjallRows {
     marker: Marker,
 }
 
-/// What the tables hold.
-struct Tables {
-    /// They reach so far.
-    reach: Reach,
-    /// The run reaches so far.
-    run_reach: Reach,
-    /// Where the runs in them began, oldest first; the oldest ones are merged when there are many.
-    runs: VecDeque<(LogSeq, Reach)>,
-}
-
 /// A run of this size becomes tables: about 60,000 private messages.
 pub(super) const RUN_BYTES_MAX: usize = 8 << 20;
-/// The rows that say where runs begin and end are merged when there are twice as many.
-const RUN_ROWS_KEPT: usize = 512;
 const CACHE_BYTES: u64 = 8 << 20;
 const MEMTABLE_BYTES: u64 = 1 << 20;
 /// The least that fjall takes. Nothing goes into its journal.
 const ENGINE_JOURNAL_BYTES: u64 = 64 << 20;
+/// With so many tables that are not compacted yet, the next one waits.
+const NEW_TABLES_MAX: usize = 24;
+/// But not for ever: compactions may have failed.
+const COMPACTION_WAIT: Duration = Duration::from_millis(10);
+const COMPACTION_WAITS_MAX: usize = 1_000;
 /// So many records enter the run under one lock; a dedup lookup waits for no more.
 const RECORDS_AT_ONCE: usize = 64;
 
@@ -95,17 +89,10 @@ impl FjallRows {
             _ => return Ok(None),
         }
         // What one of them has beyond the other is replayed into both: rows are idempotent.
-        let (reach, mut runs) = if of_timelines.0.watermark.seq <= of_dedup.0.watermark.seq {
-            of_timelines
-        } else {
-            of_dedup
-        };
+        let (reach, mut runs) =
+            if of_timelines.0.watermark.seq <= of_dedup.0.watermark.seq { of_timelines } else { of_dedup };
         runs.retain(|(from, _)| *from < reach.watermark.seq);
-        let tables = Tables {
-            reach,
-            run_reach: reach,
-            runs,
-        };
+        let tables = Tables::new(reach, runs);
         let rows = Self {
             database,
             timelines,
@@ -132,6 +119,7 @@ impl FjallRows {
         if to.watermark.seq == tables.reach.watermark.seq {
             return Ok(());
         }
+        self.wait_for_compactions();
         let run_rows = tables.run_rows(&to);
         {
             let run = self.run.read();
@@ -142,6 +130,20 @@ impl FjallRows {
         *self.run.write() = Run::default();
         tables.wrote(to);
         Ok(())
+    }
+
+    /// Tables pile up when compactions lag: the indexer waits, and with it, in the end, those who append.
+    fn wait_for_compactions(&self) {
+        let are_many = |keyspace: &Keyspace| keyspace.l0_table_count() >= NEW_TABLES_MAX;
+        for _ in 0..COMPACTION_WAITS_MAX {
+            if !are_many(&self.timelines) && !are_many(&self.dedup) {
+                return;
+            }
+            thread::sleep(COMPACTION_WAIT);
+        }
+        tracing::error!(
+            "the index is not compacted any more; it grows and becomes slow until the next start"
+        );
     }
 
     fn write_dedup(&self, run: &Run, run_rows: &[RunRow]) -> Result<(), IndexError> {
@@ -180,72 +182,12 @@ impl FjallRows {
     }
 }
 
-/// A row that says where a run leads, or that it was merged into an older one.
-type RunRow = ([u8; 9], Option<Reach>);
-
-impl Tables {
-    /// What is to be written about runs with the next one, in the order of the keys.
-    fn run_rows(&self, to: &Reach) -> Vec<RunRow> {
-        let mut rows = Vec::new();
-        let merged = self.merged();
-        if let (Some((first, _)), Some((_, last))) = (self.runs.front(), self.runs.get(merged.saturating_sub(1)))
-            && merged > 1
-        {
-            rows.push((codec::batch_key(*first), Some(*last)));
-            let gone = self.runs.iter().take(merged).skip(1);
-            rows.extend(gone.map(|(from, _)| (codec::batch_key(*from), None)));
-        }
-        rows.push((codec::batch_key(self.reach.watermark.seq), Some(*to)));
-        rows
-    }
-
-    /// How many of the oldest become one.
-    fn merged(&self) -> usize {
-        if self.runs.len() < 2 * RUN_ROWS_KEPT {
-            return 0;
-        }
-        self.runs.len() - RUN_ROWS_KEPT
-    }
-
-    fn wrote(&mut self, to: Reach) {
-        let merged = self.merged();
-        if merged > 1 {
-            let last = self.runs[merged - 1].1;
-            self.runs[0].1 = last;
-            self.runs.drain(1..merged);
-        }
-        self.runs.push_back((self.reach.watermark.seq, to));
-        self.reach = to;
-    }
-}
-
-type Joined = (Reach, VecDeque<(LogSeq, Reach)>);
-
-/// How far the runs of a keyspace lead, and where they begin; `None` when there is a gap between them.
-fn joined(keyspace: &Keyspace) -> Result<Option<Joined>, IndexError> {
-    let mut reach = Reach::default();
-    let mut runs = VecDeque::new();
-    for row in keyspace.prefix(codec::BATCH_PREFIX) {
-        let (key, value) = row.into_inner()?;
-        let from = codec::batch_from(&key)?;
-        let to = codec::reach_of(&value)?;
-        if from > reach.watermark.seq {
-            return Ok(None);
-        }
-        if to.watermark.seq > reach.watermark.seq {
-            reach = to;
-        }
-        runs.push_back((from, to));
-    }
-    Ok(Some((reach, runs)))
-}
-
 impl Rows for FjallRows {
     fn write(&self, batch: &[TailRecord], _from: &Reach, to: &Reach) -> Result<(), IndexError> {
         let mut tables = self.tables.lock();
         // First, so that a run that could not be written is tried again before it grows.
         if self.run.read().bytes() >= RUN_BYTES_MAX {
-            self.write_tables(&mut tables).inspect_err(|_| self.suspect())?;
+            self.write_tables(&mut tables).inspect_err(|error| self.suspect(error))?;
         }
         for records in batch.chunks(RECORDS_AT_ONCE) {
             let mut run = self.run.write();
@@ -292,11 +234,13 @@ impl Rows for FjallRows {
     }
 
     fn flush(&self) -> Result<(), IndexError> {
-        self.write_tables(&mut self.tables.lock()).inspect_err(|_| self.suspect())
+        self.write_tables(&mut self.tables.lock()).inspect_err(|error| self.suspect(error))
     }
 
-    fn suspect(&self) {
-        self.marker.suspect();
+    fn suspect(&self, error: &IndexError) {
+        if !error.is_disk_full() {
+            self.marker.suspect();
+        }
     }
 }
 
@@ -316,10 +260,7 @@ impl FjallRows {
         let rows = self.timelines.range(first..end);
         let row = |row: fjall::Guard| {
             let (key, value) = row.into_inner()?;
-            Ok(Row {
-                key: codec::key_of_row(&key)?,
-                position: codec::position_of_row(&value)?,
-            })
+            Ok(Row { key: codec::key_of_row(&key)?, position: codec::position_of_row(&value)? })
         };
         match direction {
             Direction::After => rows.take(max).map(row).collect(),

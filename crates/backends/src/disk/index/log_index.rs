@@ -55,7 +55,7 @@ pub trait Rows: Send + Sync + 'static {
     }
 
     /// Something read from it was not what it should be: do not trust it at the next start.
-    fn suspect(&self) {}
+    fn suspect(&self, _error: &IndexError) {}
 }
 
 /// Where reads that may wait for the disk happen.
@@ -81,12 +81,7 @@ impl<R: Rows> LogIndex<R> {
     /// Rows that reach so far, bodies of this log.
     #[must_use]
     pub fn new(rows: R, reach: Reach, bodies: Bodies, reads: Reads) -> Self {
-        Self {
-            rows,
-            bodies,
-            reads,
-            reach: Mutex::new(reach),
-        }
+        Self { rows, bodies, reads, reach: Mutex::new(reach) }
     }
 
     /// How far it goes.
@@ -110,7 +105,7 @@ impl<R: Rows> LogIndex<R> {
         };
         let entries_max = range.entries_max.clamp(1, SCAN_MAX);
         let rows = self.rows.scan(range.timeline, low, high, range.direction, entries_max + 1);
-        let rows = rows.inspect_err(|_| self.rows.suspect())?;
+        let rows = rows.inspect_err(|error| self.rows.suspect(error))?;
         let mut more = rows.len() > entries_max;
         let mut entries = Vec::with_capacity(rows.len().min(entries_max));
         let mut bytes = 0;
@@ -129,11 +124,7 @@ impl<R: Rows> LogIndex<R> {
             (Direction::After, _) => watermark,
             (Direction::Before, _) => SyncKey::START,
         };
-        Ok(Page {
-            entries,
-            complete_to,
-            more,
-        })
+        Ok(Page { entries, complete_to, more })
     }
 }
 
@@ -148,19 +139,11 @@ impl<R: Rows> TimelineIndex for LogIndex<R> {
             return Ok(from.watermark);
         };
         if first.seq.0 != from.watermark.seq.0 + 1 {
-            return Err(IndexError::Gap {
-                found: first.seq.0,
-                watermark: from.watermark.seq.0,
-            }
-            .into());
+            return Err(IndexError::Gap { found: first.seq.0, watermark: from.watermark.seq.0 }.into());
         }
         let ids = batch.iter().map(|record| record.entry.record.message.id);
         let to = Reach {
-            watermark: Watermark {
-                seq: last.seq,
-                key: last.entry.key,
-                position: last.position,
-            },
+            watermark: Watermark { seq: last.seq, key: last.entry.key, position: last.position },
             newest_id: ids.fold(from.newest_id, MsgId::max),
         };
         self.rows.write(batch, &from, &to)?;
@@ -185,14 +168,14 @@ impl<R: Rows> TimelineIndex for LogIndex<R> {
     }
 
     fn find_dedup(&self, key: &DedupKey) -> Reply<Result<Option<Known>, PortError>> {
-        let found = self.rows.find_dedup(key).inspect_err(|_| self.rows.suspect());
+        let found = self.rows.find_dedup(key).inspect_err(|error| self.rows.suspect(error));
         Reply::Ready(found.map_err(PortError::from))
     }
 
     fn newest(&self, timeline: TimelineId) -> Result<SyncKey, PortError> {
         let top = self.reach().watermark.key.next();
         let rows = self.rows.scan(timeline, SyncKey::START, top, Direction::Before, 1);
-        let rows = rows.inspect_err(|_| self.rows.suspect())?;
+        let rows = rows.inspect_err(|error| self.rows.suspect(error))?;
         Ok(rows.first().map_or(SyncKey::START, |row| row.key))
     }
 }

@@ -17,6 +17,7 @@ mod memory;
 mod opening;
 mod pool;
 mod run;
+mod tables;
 
 pub use self::fjall::FjallRows;
 pub use bodies::Bodies;
@@ -49,10 +50,7 @@ pub struct Reach {
 
 impl Default for Reach {
     fn default() -> Self {
-        Self {
-            watermark: Watermark::default(),
-            newest_id: MsgId(0),
-        }
+        Self { watermark: Watermark::default(), newest_id: MsgId(0) }
     }
 }
 
@@ -85,6 +83,21 @@ pub enum IndexError {
     },
 }
 
+impl IndexError {
+    /// Whether it may pass by itself and says nothing about what the index holds.
+    fn is_disk_full(&self) -> bool {
+        let Self::Engine(error) = self else { return false };
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error.as_ref());
+        while let Some(error) = cause {
+            if let Some(io) = error.downcast_ref::<std::io::Error>() {
+                return io.kind() == std::io::ErrorKind::StorageFull;
+            }
+            cause = error.source();
+        }
+        false
+    }
+}
+
 impl From<::fjall::Error> for IndexError {
     fn from(error: ::fjall::Error) -> Self {
         Self::Engine(Arc::new(error))
@@ -100,3 +113,6 @@ impl From<IndexError> for PortError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
 //! Opening the index so that whatever is in its directory, the server starts: what cannot be trusted is removed.
 //!
-//! Two empty files beside the directory say what happened to earlier runs: `index.opening` exists while the engine
-//! opens, so that a run that died of it does not try the same again; `index.suspect` is made when the engine failed
-//! or gave something malformed while it ran.
+//! Two files beside the directory say what happened to earlier runs: `index.opening` exists while the engine opens, a
+//! byte for each start that died meanwhile, so that what kills the engine does not do so for ever (one death may be
+//! chance); `index.suspect` is made when the engine failed or gave something malformed while it ran.
 
 use std::fs;
 use std::io;
@@ -61,6 +61,9 @@ pub struct Opened {
     pub discarded: Option<&'static str>,
 }
 
+/// After so many deaths in a row the index is thrown away.
+const DEATHS_MAX: usize = 2;
+
 /// Where the index is.
 #[derive(Clone, Debug)]
 pub struct Opening {
@@ -86,8 +89,8 @@ impl Opening {
     /// When even an empty one cannot be made.
     pub fn open(&self) -> Result<Opened, IndexOpenError> {
         let mut discarded = None;
-        if self.opening.exists() {
-            discarded = Some("the last start died while it was opened");
+        if self.deaths() >= DEATHS_MAX {
+            discarded = Some("the last starts died while it was opened");
         } else if self.suspect.exists() {
             discarded = Some("it failed in the last run");
         }
@@ -96,11 +99,7 @@ impl Opening {
         }
         match self.try_open() {
             Ok(Some((rows, reach))) => {
-                return Ok(Opened {
-                    rows,
-                    reach,
-                    discarded,
-                });
+                return Ok(Opened { rows, reach, discarded });
             }
             Ok(None) => discarded = Some("its rows do not join up, or it has another format"),
             Err(error) => {
@@ -110,11 +109,7 @@ impl Opening {
         }
         self.discard(discarded.unwrap_or_default())?;
         match self.try_open() {
-            Ok(Some((rows, reach))) => Ok(Opened {
-                rows,
-                reach,
-                discarded,
-            }),
+            Ok(Some((rows, reach))) => Ok(Opened { rows, reach, discarded }),
             Ok(None) => Err(self.engine(IndexError::Malformed)),
             Err(source) => Err(self.engine(source)),
         }
@@ -131,19 +126,24 @@ impl Opening {
         }
         for marker in [&self.opening, &self.suspect] {
             match fs::remove_file(marker) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.io("unmark")(error)),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(self.io("unmark")(error));
+                }
                 _ => {}
             }
         }
         Ok(())
     }
 
+    /// How many starts in a row ended while they opened the index.
+    fn deaths(&self) -> usize {
+        fs::read(&self.opening).map_or(0, |bytes| bytes.len())
+    }
+
     fn try_open(&self) -> Result<Option<(FjallRows, Reach)>, IndexError> {
         // Without these marks a start is only less careful.
-        let _ = fs::File::create(&self.opening);
-        let marker = Marker {
-            suspect: self.suspect.clone(),
-        };
+        let _ = fs::write(&self.opening, vec![b'x'; self.deaths() + 1]);
+        let marker = Marker { suspect: self.suspect.clone() };
         let opened = catch_unwind(AssertUnwindSafe(|| FjallRows::open(&self.path, marker)));
         let _ = fs::remove_file(&self.opening);
         opened.unwrap_or(Err(IndexError::Malformed))
@@ -155,9 +155,6 @@ impl Opening {
     }
 
     fn engine(&self, source: IndexError) -> IndexOpenError {
-        IndexOpenError::Engine {
-            path: self.path.clone(),
-            source,
-        }
+        IndexOpenError::Engine { path: self.path.clone(), source }
     }
 }

@@ -60,14 +60,8 @@ impl ReadPool {
     /// # Errors
     /// When the operating system gives no thread.
     pub fn spawn(threads: usize) -> io::Result<Self> {
-        let queue = Arc::new(Queue {
-            state: Mutex::default(),
-            wake: Condvar::new(),
-        });
-        let mut pool = Self {
-            queue,
-            threads: Vec::new(),
-        };
+        let queue = Arc::new(Queue { state: Mutex::default(), wake: Condvar::new() });
+        let mut pool = Self { queue, threads: Vec::new() };
         for number in 0..threads.max(1) {
             let queue = Arc::clone(&pool.queue);
             let thread = thread::Builder::new().name(format!("index-read-{number}"));
@@ -79,9 +73,7 @@ impl ReadPool {
     /// For those who give it work.
     #[must_use]
     pub fn handle(&self) -> PoolHandle {
-        PoolHandle {
-            queue: Arc::clone(&self.queue),
-        }
+        PoolHandle { queue: Arc::clone(&self.queue) }
     }
 }
 

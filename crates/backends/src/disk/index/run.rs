@@ -24,20 +24,13 @@ impl Run {
     pub(super) fn add(&mut self, record: &TailRecord) {
         let (key, message) = (record.entry.key, &record.entry.record.message);
         for timeline in record.entry.record.timelines() {
-            let row = Row {
-                key,
-                position: record.position,
-            };
+            let row = Row { key, position: record.position };
             self.timelines.entry(timeline).or_default().push(row);
             self.rows += 1;
         }
         self.newest_ms = self.newest_ms.max(message.time_ms);
         if let Some(dedup) = DedupKey::of(message) {
-            let known = Known {
-                id: message.id,
-                time_ms: message.time_ms,
-                key,
-            };
+            let known = Known { id: message.id, time_ms: message.time_ms, key };
             self.dedup.insert(dedup, known);
         }
     }

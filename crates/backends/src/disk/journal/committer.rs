@@ -94,11 +94,7 @@ impl Committer {
         if self.batch.is_empty() {
             self.take_pending();
         }
-        let done = if self.batch.is_empty() {
-            self.step_idle(now)
-        } else {
-            self.commit(now)
-        };
+        let done = if self.batch.is_empty() { self.step_idle(now) } else { self.commit(now) };
         done.unwrap_or_else(|error| self.failed(&error, now))
     }
 
@@ -111,11 +107,22 @@ impl Committer {
         if self.shared.mark.get().is_err() {
             return Err(CommitError::Poisoned);
         }
-        let closed = self.commit_rest().and_then(|()| self.writer.close());
-        if closed.is_err() {
+        // A lack of space may pass: the batch is kept, so it is tried twice.
+        let rest = match self.commit_rest() {
+            Err(CommitError::DiskFull(_)) => self.commit_rest(),
+            done => done,
+        };
+        if let Err(error) = rest.and_then(|()| self.writer.sync()) {
             self.shared.fail();
+            return Err(error);
         }
-        closed
+        match self.writer.close() {
+            Err(CommitError::DiskFull(_)) => {
+                tracing::warn!("no space for the mark of a clean end; everything else is durable");
+                Ok(())
+            }
+            closed => closed,
+        }
     }
 
     fn commit_rest(&mut self) -> Result<(), CommitError> {
@@ -233,9 +240,7 @@ impl Committer {
             }
             self.shared.is_disk_full.store(true, Ordering::Relaxed);
             self.shared.wake_waiting();
-            return Stepped::NoSpace {
-                until: now + self.config.disk_check_every.min(RETRY_EVERY_MAX),
-            };
+            return Stepped::NoSpace { until: now + self.config.disk_check_every.min(RETRY_EVERY_MAX) };
         }
         tracing::error!(error = %Chain(error), "the journal has failed: nothing more is acknowledged");
         self.shared.fail();

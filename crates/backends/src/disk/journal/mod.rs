@@ -38,7 +38,8 @@ pub struct JournalConfig {
     /// When records are synced.
     pub fsync: Fsync,
     /// Under load, a commit waits for at most one recent fsync time, and never longer than this, for more records.
-    /// 0 by default: measured, what arrives during a commit is batch enough (`docs` of the example `journal_load`).
+    /// 0 by default: what arrives during a commit is batch enough. With 300 us the example `journal_load` made a third
+    /// fewer commits at 20,000 messages/s, at no less CPU a message, and as many messages/s at full speed.
     pub gather_max: Duration,
     /// An idle marker follows this long after the last commit.
     pub idle_mark_after: Duration,

@@ -80,10 +80,7 @@ impl Shared {
             PushError::TooLong { .. } => AppendRefused::TooLarge,
         })?;
         pending.staged_bytes += weight;
-        pending.staged.push(Staged {
-            record: Arc::clone(record),
-            offset_in_batch: pushed.offset_in_batch,
-        });
+        pending.staged.push(Staged { record: Arc::clone(record), offset_in_batch: pushed.offset_in_batch });
         let wake = std::mem::take(&mut pending.is_committer_asleep);
         drop(pending);
         if wake {
@@ -181,8 +178,6 @@ const TYPICAL_RECORD_BYTES: usize = 64 << 10;
 impl Durability for Shared {
     fn poll_durable(&self, place: u64, context: &mut Context<'_>) -> Poll<Result<SyncKey, JournalLost>> {
         let seq = LogSeq(place);
-        self.mark
-            .poll_reached(seq, context)
-            .map(|reached| reached.map(|()| self.key_of(seq)))
+        self.mark.poll_reached(seq, context).map(|reached| reached.map(|()| self.key_of(seq)))
     }
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use halley_core::key::{Epoch, SyncKey};
 use halley_core::ids::LogSeq;
+use halley_core::key::{Epoch, SyncKey};
 use halley_core::metrics::Metrics;
 use halley_core::ports::journal::{AppendRefused, Journal};
 use halley_core::record::Record;
@@ -121,8 +121,6 @@ impl Durability for DiskJournal {
 
 impl fmt::Debug for DiskJournal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DiskJournal")
-            .field("durable", &self.shared.mark.get())
-            .finish_non_exhaustive()
+        f.debug_struct("DiskJournal").field("durable", &self.shared.mark.get()).finish_non_exhaustive()
     }
 }

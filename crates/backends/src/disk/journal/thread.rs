@@ -33,17 +33,12 @@ impl JournalThreads {
         on_lost: Box<dyn FnOnce() + Send>,
     ) -> io::Result<Self> {
         let (kick, kicked) = sync_channel(1);
-        let prepare = thread::Builder::new()
-            .name("journal-zeros".into())
-            .spawn(move || prepare(preparer, &kicked))?;
+        let prepare =
+            thread::Builder::new().name("journal-zeros".into()).spawn(move || prepare(preparer, &kicked))?;
         let commit = thread::Builder::new()
             .name("journal-commit".into())
             .spawn(move || commit(committer, &kick, on_lost))?;
-        Ok(Self {
-            journal,
-            commit: Some(commit),
-            prepare: Some(prepare),
-        })
+        Ok(Self { journal, commit: Some(commit), prepare: Some(prepare) })
     }
 
     /// Takes no more appends, commits what was taken, ends the run cleanly and the threads with it.
@@ -56,7 +51,8 @@ impl JournalThreads {
 
     fn end(&mut self) -> Result<(), CommitError> {
         self.journal.close();
-        let closed = self.commit.take().map_or(Ok(()), |commit| commit.join().unwrap_or(Err(CommitError::Poisoned)));
+        let closed =
+            self.commit.take().map_or(Ok(()), |commit| commit.join().unwrap_or(Err(CommitError::Poisoned)));
         if let Some(prepare) = self.prepare.take() {
             // It has ended on its own: its channel closed with the commit thread.
             let _ = prepare.join();

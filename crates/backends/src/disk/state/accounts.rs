@@ -29,13 +29,10 @@ pub(super) fn load_apps(database: &Database) -> Result<BTreeMap<AppId, Arc<App>>
 }
 
 fn app(id: AppId, name: &str, settings: &str) -> Result<App, redb::Error> {
-    let settings = serde_json::from_str(settings)
-        .map_err(|error| redb::Error::Corrupted(format!("the settings of app {name} do not parse: {error}")))?;
-    Ok(App {
-        id,
-        name: name.into(),
-        settings,
-    })
+    let settings = serde_json::from_str(settings).map_err(|error| {
+        redb::Error::Corrupted(format!("the settings of app {name} do not parse: {error}"))
+    })?;
+    Ok(App { id, name: name.into(), settings })
 }
 
 impl Apps for RedbState {
@@ -56,8 +53,9 @@ impl Apps for RedbState {
         let name: Arc<str> = name.into();
         self.inner().submit(
             move |transaction| {
-                let text = serde_json::to_string(&settings)
-                    .map_err(|error| redb::Error::Corrupted(format!("app settings do not serialise: {error}")))?;
+                let text = serde_json::to_string(&settings).map_err(|error| {
+                    redb::Error::Corrupted(format!("app settings do not serialise: {error}"))
+                })?;
                 let mut table = transaction.open_table(APPS)?;
                 let mut known = None;
                 for row in table.iter()? {
@@ -72,11 +70,7 @@ impl Apps for RedbState {
                         .map_err(|_| redb::Error::Corrupted("there are no more app numbers".into()))?,
                 };
                 table.insert(id, (&*name, text.as_str()))?;
-                Ok(Arc::new(App {
-                    id: AppId(id),
-                    name,
-                    settings,
-                }))
+                Ok(Arc::new(App { id: AppId(id), name, settings }))
             },
             |inner, app| {
                 inner.apps.write().insert(app.id, Arc::clone(app));
@@ -90,10 +84,7 @@ fn digest(token: &str) -> [u8; 32] {
 }
 
 fn grant((user, expires_ms): (i64, u64)) -> TokenGrant {
-    TokenGrant {
-        user: UserId(user),
-        expires_ms,
-    }
+    TokenGrant { user: UserId(user), expires_ms }
 }
 
 impl Tokens for RedbState {

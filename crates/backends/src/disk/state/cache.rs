@@ -17,12 +17,7 @@ pub(super) struct Cache<K, V> {
 impl<K: Eq + Hash, V: Clone> Cache<K, V> {
     /// Holds values of this weight together.
     pub(super) fn new(weight_max: usize) -> Self {
-        Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
-            young_weight: 0,
-            half: (weight_max / 2).max(1),
-        }
+        Self { young: HashMap::new(), old: HashMap::new(), young_weight: 0, half: (weight_max / 2).max(1) }
     }
 
     pub(super) fn get<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<V>

@@ -72,10 +72,7 @@ impl Dirty {
             return None;
         }
         self.count = 0;
-        let flush = std::sync::Arc::new(Flush {
-            cursors: std::mem::take(&mut self.cursors),
-            applied,
-        });
+        let flush = std::sync::Arc::new(Flush { cursors: std::mem::take(&mut self.cursors), applied });
         self.flushing = Some(std::sync::Arc::clone(&flush));
         Some(flush)
     }

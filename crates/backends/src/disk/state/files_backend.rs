@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 use redb::StorageBackend;
 
 /// One file of the port. The port cannot shorten a file: what lies behind the length that was set is overwritten with
-/// zeros before it is used again.
+/// zeros before it is used again. It cannot lengthen one at once either: a power loss may leave part of a page at the
+/// end, or a file that was never begun; both are cut off here.
 pub struct FilesBackend {
     file: Arc<dyn File>,
     length: Mutex<u64>,
@@ -29,12 +30,16 @@ impl FilesBackend {
             }
             opened => opened?,
         };
-        let length = Mutex::new(file.size()?);
-        Ok(Self { file, length })
+        let mut magic = [0; 9];
+        let is_begun = file.read_at(&mut magic, 0)? == magic.len() && magic != [0; 9];
+        let length = if is_begun { file.size()? / PAGE_BYTES * PAGE_BYTES } else { 0 };
+        Ok(Self { file, length: Mutex::new(length) })
     }
 }
 
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+/// The database grows by whole pages.
+const PAGE_BYTES: u64 = 4_096;
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 impl StorageBackend for FilesBackend {
     fn len(&self) -> io::Result<u64> {

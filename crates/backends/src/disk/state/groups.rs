@@ -1,6 +1,7 @@
 //! Groups: a header row, a row per member, a row per user and group; loaded ones shared from a bounded cache.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use halley_core::group::{self, Group, Member, Role};
@@ -25,10 +26,7 @@ pub(super) struct GroupCache {
 
 impl GroupCache {
     pub(super) fn new(members_max: usize) -> Self {
-        Self {
-            groups: Cache::new(members_max),
-            generation: 0,
-        }
+        Self { groups: Cache::new(members_max), generation: 0 }
     }
 
     fn insert(&mut self, key: GroupKey, group: CachedGroup) {
@@ -81,15 +79,16 @@ fn apply(inner: &Inner, changes: &[JournaledChange], up_to: Watermark) -> Result
     let mut after: BTreeMap<GroupKey, (CachedGroup, CachedGroup)> = BTreeMap::new();
     for change in changes {
         let key = (change.app, change.group);
-        if !after.contains_key(&key) {
-            let before = load(inner, key)?;
-            after.insert(key, (before.clone(), before));
-        }
-        if let Some((_, now)) = after.get_mut(&key) {
-            let (app, id) = key;
-            let next = group::apply(app, id, now.as_deref(), &change.change, change.key, change.time_ms);
-            *now = next.map(Arc::new);
-        }
+        let (_, now) = match after.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(vacant) => {
+                let before = load(inner, key)?;
+                vacant.insert((before.clone(), before))
+            }
+        };
+        let (app, id) = key;
+        let next = group::apply(app, id, now.as_deref(), &change.change, change.key, change.time_ms);
+        *now = next.map(Arc::new);
     }
     inner.commit(|transaction| {
         for (key, (before, now)) in &after {
@@ -117,15 +116,18 @@ fn write(
     let mut groups = transaction.open_table(GROUPS)?;
     match now {
         Some(now) => {
-            let profile = serde_json::to_string(&now.profile)
-                .map_err(|error| redb::Error::Corrupted(format!("group profile does not serialise: {error}")))?;
+            let profile = serde_json::to_string(&now.profile).map_err(|error| {
+                redb::Error::Corrupted(format!("group profile does not serialise: {error}"))
+            })?;
             groups.insert((app.0, id.0), (profile.as_str(), now.created_ms))?;
         }
         None => {
             groups.remove((app.0, id.0))?;
         }
     }
-    let members_of = |group: Option<&Group>| -> Vec<Member> { group.map(|group| group.members.clone()).unwrap_or_default() };
+    let members_of = |group: Option<&Group>| -> Vec<Member> {
+        group.map(|group| group.members.clone()).unwrap_or_default()
+    };
     let (old, new) = (members_of(before), members_of(now));
     let mut members = transaction.open_table(MEMBERS)?;
     let mut of_users = transaction.open_table(USER_GROUPS)?;
@@ -188,13 +190,7 @@ fn read(inner: &Inner, (app, id): GroupKey) -> Result<Option<Group>, redb::Error
             joined: SyncKey::from_raw(joined).ok_or_else(malformed)?,
         });
     }
-    Ok(Some(Group {
-        app,
-        id,
-        profile,
-        members,
-        created_ms,
-    }))
+    Ok(Some(Group { app, id, profile, members, created_ms }))
 }
 
 fn role_number(role: Role) -> u8 {

@@ -121,10 +121,9 @@ pub(super) fn prepare(database: &redb::Database) -> Result<(), StateOpenError> {
     })();
     match found.map_err(|error| StateOpenError::Prepare(error.into()))? {
         Some(schema::FORMAT_VERSION) => Ok(()),
-        Some(found) if found > schema::FORMAT_VERSION => Err(StateOpenError::Newer {
-            found,
-            supported: schema::FORMAT_VERSION,
-        }),
+        Some(found) if found > schema::FORMAT_VERSION => {
+            Err(StateOpenError::Newer { found, supported: schema::FORMAT_VERSION })
+        }
         _ => create(database).map_err(|error| StateOpenError::Prepare(error.into())),
     }
 }

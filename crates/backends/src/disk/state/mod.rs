@@ -36,11 +36,16 @@ pub enum StateOpenError {
     /// Another process has it, it is damaged, or the operating system refused. The operator acts.
     #[error("open the state database")]
     Open(#[from] redb::DatabaseError),
+    /// The operating system refused to make the file.
+    #[error("create the state database")]
+    Create(#[source] std::io::Error),
     /// Reading or writing what it must have.
     #[error("prepare the state database")]
     Prepare(#[from] Box<redb::Error>),
     /// Written by a newer Halley; nothing is lost, this build must not touch it.
-    #[error("the state database has format version {found}, this build reads up to {supported}: run the newer version")]
+    #[error(
+        "the state database has format version {found}, this build reads up to {supported}: run the newer version"
+    )]
     Newer {
         /// Its version.
         found: u64,

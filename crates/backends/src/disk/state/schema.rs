@@ -31,11 +31,13 @@ pub(super) const TOKENS: TableDefinition<'_, (u32, &[u8; 32]), (i64, u64)> = Tab
 /// (app, group) -> profile (JSON), created_ms.
 pub(super) const GROUPS: TableDefinition<'_, (u32, i64), (&str, u64)> = TableDefinition::new("groups");
 /// (app, group, user) -> role, muted_until_ms, joined (key).
-pub(super) const MEMBERS: TableDefinition<'_, (u32, i64, i64), (u8, u64, i64)> = TableDefinition::new("members");
+pub(super) const MEMBERS: TableDefinition<'_, (u32, i64, i64), (u8, u64, i64)> =
+    TableDefinition::new("members");
 /// (app, user, group).
 pub(super) const USER_GROUPS: TableDefinition<'_, (u32, i64, i64), ()> = TableDefinition::new("user_groups");
 /// (app, user, device) -> class, position (key), updated_ms.
-pub(super) const CURSORS: TableDefinition<'_, (u32, i64, &str), (u8, i64, u64)> = TableDefinition::new("cursors");
+pub(super) const CURSORS: TableDefinition<'_, (u32, i64, &str), (u8, i64, u64)> =
+    TableDefinition::new("cursors");
 
 /// Makes sure that every table is there, so that readers need not ask.
 pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {

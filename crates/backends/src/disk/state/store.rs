@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use halley_core::app::App;
-use halley_core::ids::{AppId, GroupId, UserId};
 use halley_core::group::Group;
+use halley_core::ids::{AppId, GroupId, UserId};
 use parking_lot::{Mutex, RwLock};
 use redb::{Database, Durability, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction};
 
@@ -34,7 +36,7 @@ pub struct StateOptions {
 impl Default for StateOptions {
     fn default() -> Self {
         Self {
-            cache_bytes: 4 << 20,
+            cache_bytes: 1 << 20,
             flush_after: Duration::from_secs(4),
             group_members_cached: 100_000,
             users_cached: 20_000,
@@ -74,7 +76,12 @@ impl RedbState {
     /// # Errors
     /// See [`StateOpenError`].
     pub fn open(path: &Path, options: StateOptions) -> Result<Self, StateOpenError> {
-        let database = Database::builder().set_cache_size(options.cache_bytes).create(path)?;
+        if !path.exists() {
+            // A crash while the engine makes its file leaves one that it does not open: make it whole, then name it.
+            let new = path.with_extension("new");
+            create_file(&new, path, options.cache_bytes)?;
+        }
+        let database = Database::builder().set_cache_size(options.cache_bytes).open(path)?;
         Self::over(database, options)
     }
 
@@ -83,9 +90,8 @@ impl RedbState {
     /// # Errors
     /// See [`StateOpenError`].
     pub fn open_backend(backend: impl StorageBackend, options: StateOptions) -> Result<Self, StateOpenError> {
-        let database = Database::builder()
-            .set_cache_size(options.cache_bytes)
-            .create_with_backend(backend)?;
+        let database =
+            Database::builder().set_cache_size(options.cache_bytes).create_with_backend(backend)?;
         Self::over(database, options)
     }
 
@@ -111,6 +117,20 @@ impl RedbState {
     pub(super) fn inner(&self) -> &Arc<Inner> {
         &self.inner
     }
+}
+
+fn create_file(new: &Path, path: &Path, cache_bytes: usize) -> Result<(), StateOpenError> {
+    match fs::remove_file(new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(StateOpenError::Create(error)),
+        _ => {}
+    }
+    let database = Database::builder().set_cache_size(cache_bytes).create(new)?;
+    meta::prepare(&database)?;
+    drop(database);
+    fs::rename(new, path).map_err(StateOpenError::Create)?;
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let synced = fs::File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(StateOpenError::Create)
 }
 
 impl Inner {

@@ -97,12 +97,7 @@ impl Inner {
             return Reply::Ready(Err(closing()));
         }
         let (answer, answered) = oneshot::channel();
-        state.jobs.push_back(Box::new(Write {
-            work: Some(work),
-            publish,
-            value: None,
-            answer,
-        }));
+        state.jobs.push_back(Box::new(Write { work: Some(work), publish, value: None, answer }));
         drop(state);
         self.queue.wake.notify_one();
         Reply::later(async move { answered.await.unwrap_or_else(|_| Err(closing())) })
@@ -176,10 +171,7 @@ impl StateThread {
         inner.queue.state.lock().has_thread = true;
         let thread = thread::Builder::new().name("state-write".into());
         let thread = thread.spawn(move || run(&inner)).map_err(StateOpenError::Thread)?;
-        Ok(Self {
-            state,
-            thread: Some(thread),
-        })
+        Ok(Self { state, thread: Some(thread) })
     }
 
     /// Writes what waits and what is dirty, and ends.
