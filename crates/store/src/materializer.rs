@@ -20,7 +20,7 @@ pub struct Config {
     /// With fewer records than that it waits this long for more: larger batches cost less a record, and nobody waits
     /// for the index, since the tail serves what it has not got yet.
     pub gather: Duration,
-    /// With nothing to do for this long, the tail gives back what is indexed.
+    /// With nothing to do for this long, index and tail give memory back.
     pub quiet: Duration,
     /// Pause after a failure of the index.
     pub retry_delay: Duration,
@@ -84,6 +84,13 @@ impl Materializer {
         Ok(batch.len())
     }
 
+    fn settle(&self) {
+        if let Err(error) = self.index.settle() {
+            tracing::warn!(%error, "the index could not be written out; it stays in memory");
+        }
+        self.tail.trim();
+    }
+
     /// Follows the journal on a thread of its own until `stop` is dropped, then finishes what is there.
     pub fn run(mut self, stop: &Receiver<()>) {
         let (mut failing, mut idle) = (false, Duration::ZERO);
@@ -92,7 +99,7 @@ impl Materializer {
                 Ok(0) => {
                     let pause = self.config.gather.max(idle.min(IDLE_PAUSE_MAX));
                     if idle < self.config.quiet && idle + pause >= self.config.quiet {
-                        self.tail.trim();
+                        self.settle();
                     }
                     idle = (idle + pause).min(self.config.quiet);
                     (pause, true)

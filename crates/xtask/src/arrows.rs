@@ -18,14 +18,17 @@ pub(crate) const ARROWS: &[(&str, &[&str], &[&str])] = &[
     (
         "halley",
         &[
-            "admin", "answer", "backends", "bench", "client", "comet", "core", "journal", "logic", "pusher", "store", "sys",
-            "wire",
+            "admin", "answer", "backends", "bench", "client", "comet", "core", "journal", "logic", "pusher",
+            "store", "sys", "wire",
         ],
         &[],
     ),
     (
         "testkit",
-        &["admin", "answer", "backends", "client", "comet", "core", "halley", "journal", "logic", "pusher", "store", "wire"],
+        &[
+            "admin", "answer", "backends", "client", "comet", "core", "halley", "journal", "logic", "pusher",
+            "store", "wire",
+        ],
         &[],
     ),
     ("xtask", &[], &[]),
@@ -40,8 +43,10 @@ mod tests {
 
     fn ours(table: Option<&toml::Value>) -> BTreeSet<String> {
         let keys = table.and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::keys);
-        keys.filter_map(|key| if key == "halley" { Some(key.clone()) } else { key.strip_prefix("halley-").map(str::to_owned) })
-            .collect()
+        keys.filter_map(|key| {
+            if key == "halley" { Some(key.clone()) } else { key.strip_prefix("halley-").map(str::to_owned) }
+        })
+        .collect()
     }
 
     #[test]
@@ -64,7 +69,8 @@ mod tests {
 
     #[test]
     fn every_crate_takes_the_lints_of_the_workspace() {
-        for name in crate_names() {
+        // `sys` alone may say unsafe, and so has a table of its own.
+        for name in crate_names().into_iter().filter(|name| name != "sys") {
             let lints = manifest(&name).get("lints").and_then(|lints| lints.get("workspace")).cloned();
             assert_eq!(lints, Some(toml::Value::Boolean(true)), "{name}");
         }

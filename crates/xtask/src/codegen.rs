@@ -39,14 +39,10 @@ fn generate() -> Result<BTreeMap<PathBuf, String>> {
         let module = Module::from_protobuf_package_name(file.package());
         (module, file)
     });
-    let generated = prost_build::Config::new()
-        .bytes(["."])
-        .generate(requests.collect())
-        .context("generate")?;
+    let generated =
+        prost_build::Config::new().bytes(["."]).generate(requests.collect()).context("generate")?;
     ensure!(
-        generated
-            .keys()
-            .eq([&Module::from_protobuf_package_name(PACKAGE)]),
+        generated.keys().eq([&Module::from_protobuf_package_name(PACKAGE)]),
         "only package {PACKAGE} has a place in halley-wire"
     );
     let path = wire.join("src/gen").join(format!("{PACKAGE}.rs"));
@@ -78,11 +74,7 @@ mod tests {
     fn generated_code_is_what_the_proto_files_say() {
         for (path, text) in generate().unwrap() {
             let committed = fs::read_to_string(&path).unwrap_or_default();
-            assert!(
-                committed == text,
-                "{} is stale: cargo run -p halley-xtask -- codegen",
-                path.display()
-            );
+            assert!(committed == text, "{} is stale: cargo run -p halley-xtask -- codegen", path.display());
         }
     }
 }

@@ -38,7 +38,9 @@ mod tests {
         let mut wrong = Vec::new();
         for (path, text) in sources().iter().filter(|(path, _)| is_product(path)) {
             if path.file_name().is_some_and(|name| name == "lib.rs")
-                && text.lines().any(|line| line.starts_with("fn ") || line.starts_with("impl ") || line.starts_with("pub fn "))
+                && text.lines().any(|line| {
+                    line.starts_with("fn ") || line.starts_with("impl ") || line.starts_with("pub fn ")
+                })
             {
                 wrong.push(path.display().to_string());
             }
@@ -48,7 +50,8 @@ mod tests {
 
     #[test]
     fn every_module_says_what_it_is() {
-        let undocumented = sources().into_iter().filter(|(path, text)| is_product(path) && !text.starts_with("//!"));
+        let undocumented =
+            sources().into_iter().filter(|(path, text)| is_product(path) && !text.starts_with("//!"));
         let undocumented: Vec<_> = undocumented.map(|(path, _)| path.display().to_string()).collect();
         assert!(undocumented.is_empty(), "without a module comment: {undocumented:#?}");
     }

@@ -33,6 +33,15 @@ pub trait TimelineIndex: Send + Sync {
     /// When the batch was not added, as a whole.
     fn apply(&self, batch: &[TailRecord]) -> Result<Watermark, PortError>;
 
+    /// The journal has been quiet for a while: memory that waits to become tables may be written out now. May block
+    /// on the disk; called by the thread that applies.
+    ///
+    /// # Errors
+    /// When it could not be written; it stays in memory and readable.
+    fn settle(&self) -> Result<(), PortError> {
+        Ok(())
+    }
+
     /// Reads a range below the watermark, bodies from the journal; `Page::complete_to` is at most the watermark.
     fn read(self: Arc<Self>, range: TimelineRange) -> Reply<Result<Page, PortError>>;
 

@@ -36,6 +36,7 @@ use crate::data_dir;
 /// When it cannot start, or could not go on.
 pub fn run(config: Config, data: PathBuf) -> Result<()> {
     let began = Instant::now();
+    halley_sys::limit_arenas();
     std::fs::create_dir_all(&data).with_context(|| format!("make the data directory {}", data.display()))?;
     data_dir::remove_listeners(&data);
     if let Err(error) = halley_sys::raise_descriptor_limit() {
@@ -81,7 +82,7 @@ pub fn run(config: Config, data: PathBuf) -> Result<()> {
         data_dir::write_listeners(&data, &listeners)?;
         readiness.clear("starting");
         announce(&listeners, &data, began);
-        let outcome = wait_for_end(&*store.journal).await;
+        let outcome = wait_for_end(&store.journal).await;
         readiness.set("stopping", "the server is stopping");
         data_dir::remove_listeners(&data);
         if outcome.is_ok() {

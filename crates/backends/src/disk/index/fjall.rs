@@ -42,6 +42,8 @@ pub struct FjallRows {
 
 /// A run of this size becomes tables: about 60,000 private messages.
 pub(super) const RUN_BYTES_MAX: usize = 8 << 20;
+/// A smaller run is not worth a table of its own: a slow stream of messages would make thousands.
+const SETTLE_BYTES_MIN: usize = 512 << 10;
 const CACHE_BYTES: u64 = 8 << 20;
 const MEMTABLE_BYTES: u64 = 1 << 20;
 /// The least that fjall takes. Nothing goes into its journal.
@@ -235,6 +237,13 @@ impl Rows for FjallRows {
 
     fn flush(&self) -> Result<(), IndexError> {
         self.write_tables(&mut self.tables.lock()).inspect_err(|error| self.suspect(error))
+    }
+
+    fn settle(&self) -> Result<(), IndexError> {
+        if self.run.read().bytes() < SETTLE_BYTES_MIN {
+            return Ok(());
+        }
+        self.flush()
     }
 
     fn suspect(&self, error: &IndexError) {

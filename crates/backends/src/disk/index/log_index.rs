@@ -54,6 +54,14 @@ pub trait Rows: Send + Sync + 'static {
         Ok(())
     }
 
+    /// As [`Rows::flush`], in a quiet moment, if it is worth it.
+    ///
+    /// # Errors
+    /// When it is not written: it stays where it was.
+    fn settle(&self) -> Result<(), IndexError> {
+        Ok(())
+    }
+
     /// Something read from it was not what it should be: do not trust it at the next start.
     fn suspect(&self, _error: &IndexError) {}
 }
@@ -131,6 +139,10 @@ impl<R: Rows> LogIndex<R> {
 impl<R: Rows> TimelineIndex for LogIndex<R> {
     fn watermark(&self) -> Watermark {
         self.reach().watermark
+    }
+
+    fn settle(&self) -> Result<(), PortError> {
+        Ok(self.rows.settle()?)
     }
 
     fn apply(&self, batch: &[TailRecord]) -> Result<Watermark, PortError> {
