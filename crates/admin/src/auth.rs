@@ -30,10 +30,7 @@ impl AdminToken {
         if own.len() != given.len() {
             return false;
         }
-        let differences = own
-            .iter()
-            .zip(given)
-            .fold(0, |all, (a, b)| black_box(all | (a ^ b)));
+        let differences = own.iter().zip(given).fold(0, |all, (a, b)| black_box(all | (a ^ b)));
         black_box(differences) == 0
     }
 }

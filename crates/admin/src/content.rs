@@ -22,10 +22,7 @@ pub(crate) fn text(text: &str) -> Content {
         push_varint(&mut bytes, text.len() as u64);
         bytes.extend_from_slice(text.as_bytes());
     }
-    Content {
-        kind: TEXT,
-        bytes: bytes.into(),
-    }
+    Content { kind: TEXT, bytes: bytes.into() }
 }
 
 /// The text of a content; `None` when it is not one, or is encrypted by the app.
@@ -107,10 +104,8 @@ mod tests {
         assert!(text("").bytes.is_empty());
         // 300 = 0b10_0101100
         assert_eq!(text(&"x".repeat(300)).bytes[..3], [0x0a, 0xac, 0x02]);
-        let mentions = Content {
-            kind: TEXT,
-            bytes: Bytes::from_static(&[0x0a, 1, b'a', 0x12, 1, b'b', 0x18, 5]),
-        };
+        let mentions =
+            Content { kind: TEXT, bytes: Bytes::from_static(&[0x0a, 1, b'a', 0x12, 1, b'b', 0x18, 5]) };
         assert_eq!(text_of(&mentions).as_deref(), Some("a"));
         let image = Content { kind: 3, ..text("a") };
         assert_eq!(text_of(&image), None);

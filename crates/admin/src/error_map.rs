@@ -42,11 +42,7 @@ impl IntoResponse for ApiError {
             Self::InvalidField { field, .. } => Some(field.clone().into_owned()),
             _ => None,
         };
-        let error = ErrorDetail {
-            code: code.as_str(),
-            message: public_message(&self, code),
-            field,
-        };
+        let error = ErrorDetail { code: code.as_str(), message: public_message(&self, code), field };
         let mut response = (code.status(), axum::Json(ErrorBody { error })).into_response();
         match code.status() {
             StatusCode::UNAUTHORIZED => {
@@ -54,9 +50,7 @@ impl IntoResponse for ApiError {
                 response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
             }
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                response
-                    .headers_mut()
-                    .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
         }
@@ -178,49 +172,28 @@ mod tests {
         ];
         for (refusal, text, status) in refusals {
             let code = refusal_code(refusal);
-            assert_eq!(
-                (code.as_str(), code.status().as_u16()),
-                (text, status),
-                "{refusal:?}"
-            );
+            assert_eq!((code.as_str(), code.status().as_u16()), (text, status), "{refusal:?}");
         }
         let groups = [
             (GroupError::NotFound, "unknown_group", 404),
             (GroupError::Exists, "group_exists", 409),
-            (
-                GroupError::TooManyMembers { members_max: 1 },
-                "too_many_members",
-                409,
-            ),
+            (GroupError::TooManyMembers { members_max: 1 }, "too_many_members", 409),
             (GroupError::NotMember, "unknown_member", 404),
             (GroupError::IsOwner, "is_owner", 409),
             (GroupError::StaysSuper, "stays_super", 409),
         ];
         for (error, text, status) in groups {
             let code = group_code(&error);
-            assert_eq!(
-                (code.as_str(), code.status().as_u16()),
-                (text, status),
-                "{error:?}"
-            );
+            assert_eq!((code.as_str(), code.status().as_u16()), (text, status), "{error:?}");
         }
     }
 
     #[test]
     fn what_failed_behind_a_port_is_not_told() {
-        let secret = || PortError::Damaged {
-            what: "state",
-            why: "/secret/path".to_owned(),
-        };
-        for error in [
-            ApiError::Port(secret()),
-            ApiError::Group(GroupError::Port(secret())),
-        ] {
+        let secret = || PortError::Damaged { what: "state", why: "/secret/path".to_owned() };
+        for error in [ApiError::Port(secret()), ApiError::Group(GroupError::Port(secret()))] {
             let message = public_message(&error, code_of(&error));
-            assert!(
-                !message.contains("secret") && !message.contains("state:"),
-                "{message}"
-            );
+            assert!(!message.contains("secret") && !message.contains("state:"), "{message}");
         }
     }
 

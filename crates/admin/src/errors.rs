@@ -25,10 +25,7 @@ pub(crate) enum ApiError {
     #[error("the body is not JSON: {0}")]
     InvalidJson(String),
     #[error("{field}: {message}")]
-    InvalidField {
-        field: Cow<'static, str>,
-        message: Cow<'static, str>,
-    },
+    InvalidField { field: Cow<'static, str>, message: Cow<'static, str> },
     #[error("no such app; create it with PUT /v1/apps/{{app}}")]
     UnknownApp,
     #[error("no such user")]
@@ -64,9 +61,6 @@ pub(crate) enum ApiError {
 impl ApiError {
     /// A field with a value it cannot have.
     pub(crate) fn field(field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
-        Self::InvalidField {
-            field: field.into(),
-            message: message.into(),
-        }
+        Self::InvalidField { field: field.into(), message: message.into() }
     }
 }

@@ -26,19 +26,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         if !is_json(request.headers()) {
             return Err(ApiError::UnsupportedMediaType);
         }
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|rejection| match rejection {
-                BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-                    ApiError::BodyTooLarge
-                }
-                _ => ApiError::BodyUnreadable,
-            })?;
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
+            BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
+                ApiError::BodyTooLarge
+            }
+            _ => ApiError::BodyUnreadable,
+        })?;
         let mut reader = serde_json::Deserializer::from_slice(&bytes);
         let Object(body) = serde_path_to_error::deserialize(&mut reader).map_err(|error| refuse(&error))?;
-        reader
-            .end()
-            .map_err(|error| ApiError::InvalidJson(error.to_string()))?;
+        reader.end().map_err(|error| ApiError::InvalidJson(error.to_string()))?;
         Ok(Self(body))
     }
 }

@@ -20,7 +20,5 @@ pub(crate) async fn bound(
         None
     };
     let timeout = shared.state.config.request_timeout;
-    tokio::time::timeout(timeout, next.run(request))
-        .await
-        .map_err(|_elapsed| ApiError::Timeout)
+    tokio::time::timeout(timeout, next.run(request)).await.map_err(|_elapsed| ApiError::Timeout)
 }

@@ -65,10 +65,7 @@ pub(crate) fn check_app_name(name: &str) -> Result<(), ApiError> {
     if is_app_name(name) {
         return Ok(());
     }
-    Err(ApiError::field(
-        "app",
-        "an app name is 1 to 64 of A-Z a-z 0-9 _ . -",
-    ))
+    Err(ApiError::field("app", "an app name is 1 to 64 of A-Z a-z 0-9 _ . -"))
 }
 
 /// A group id.
@@ -103,11 +100,7 @@ pub(crate) struct Names<'a> {
 
 impl<'a> Names<'a> {
     pub(crate) fn new(inner: &'a Inner, app: AppId) -> Self {
-        Self {
-            inner,
-            app,
-            known: HashMap::new(),
-        }
+        Self { inner, app, known: HashMap::new() }
     }
 
     /// The id of a user; the number itself if the alias table does not have it.

@@ -32,9 +32,7 @@ pub fn document() -> OpenApi {
     if let Some(components) = &mut document.components {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some(
-                "`admin.token` of the configuration, or `<data>/admin.token`",
-            ))
+            .description(Some("`admin.token` of the configuration, or `<data>/admin.token`"))
             .build();
         components.add_security_scheme(BEARER, SecurityScheme::Http(scheme));
     }
@@ -48,13 +46,7 @@ pub fn document() -> OpenApi {
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    let all = [
-        &mut item.get,
-        &mut item.put,
-        &mut item.post,
-        &mut item.delete,
-        &mut item.patch,
-    ];
+    let all = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
     all.into_iter().filter_map(Option::as_mut)
 }
 
@@ -66,10 +58,7 @@ fn share(operation: &mut Operation, protected: bool) {
         .description("Not done: `error.code` says why")
         .content("application/json", content)
         .build();
-    operation
-        .responses
-        .responses
-        .insert("default".to_owned(), response.into());
+    operation.responses.responses.insert("default".to_owned(), response.into());
     if protected {
         let requirement = SecurityRequirement::new(BEARER, Vec::<String>::new());
         operation.security = Some(vec![requirement]);

@@ -26,9 +26,7 @@ impl Readiness {
     #[must_use]
     pub fn starting() -> Self {
         let starting = ("starting", "the server is starting".to_owned());
-        Self {
-            reasons: Mutex::new(BTreeMap::from([starting])),
-        }
+        Self { reasons: Mutex::new(BTreeMap::from([starting])) }
     }
 
     /// Not ready, for this reason; replaces the message of the same reason.
@@ -45,12 +43,6 @@ impl Readiness {
     #[must_use]
     pub fn reasons(&self) -> Vec<NotReady> {
         let reasons = self.reasons.lock();
-        reasons
-            .iter()
-            .map(|(reason, message)| NotReady {
-                reason,
-                message: message.clone(),
-            })
-            .collect()
+        reasons.iter().map(|(reason, message)| NotReady { reason, message: message.clone() }).collect()
     }
 }

@@ -44,10 +44,7 @@ pub async fn serve(listener: TcpListener, state: AdminState, shutdown: impl Futu
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
-    let mut accepting = Accepting {
-        metrics,
-        failing: false,
-    };
+    let mut accepting = Accepting { metrics, failing: false };
     loop {
         let accepted = tokio::select! {
             biased;

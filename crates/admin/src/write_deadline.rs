@@ -21,11 +21,7 @@ pub(crate) struct WriteDeadline {
 
 impl WriteDeadline {
     pub(crate) fn new(stream: TcpStream, timeout: Duration) -> Self {
-        Self {
-            stream,
-            timeout,
-            waiting: None,
-        }
+        Self { stream, timeout, waiting: None }
     }
 
     fn bound<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {

@@ -85,11 +85,8 @@ impl Ports {
         let user = match &command.target {
             Target::User(user) => *user,
             Target::UserNamed(name) => {
-                let found = self
-                    .users
-                    .number(command.app, name, Unknown::Refuse)
-                    .await
-                    .map_err(unavailable)?;
+                let found =
+                    self.users.number(command.app, name, Unknown::Refuse).await.map_err(unavailable)?;
                 found.ok_or(Refusal::UnknownUser)?
             }
             Target::NoGroup => return Err(Refusal::UnknownGroup),
@@ -105,10 +102,7 @@ impl Ports {
                 return Ok((Conversation::Group(*id), Targets::new(inboxes, Some(*id))));
             }
         };
-        Ok((
-            Conversation::User(user),
-            Targets::new(vec![command.from, user], None),
-        ))
+        Ok((Conversation::User(user), Targets::new(vec![command.from, user], None)))
     }
 
     /// Whether every path can carry it once it is stamped (ruling 5).

@@ -16,10 +16,7 @@ pub struct RateLimit {
 
 impl Default for RateLimit {
     fn default() -> Self {
-        Self {
-            per_second: 5_000,
-            burst: 10_000,
-        }
+        Self { per_second: 5_000, burst: 10_000 }
     }
 }
 
@@ -36,11 +33,7 @@ pub(crate) struct RateLimiter {
 
 impl RateLimiter {
     pub(crate) fn new(limit: RateLimit) -> Self {
-        Self {
-            limit,
-            next_due: HashMap::new(),
-            sweep_at: USERS_BEFORE_SWEEP,
-        }
+        Self { limit, next_due: HashMap::new(), sweep_at: USERS_BEFORE_SWEEP }
     }
 
     /// Whether this user may send one more message now; counts it when so.
@@ -69,30 +62,20 @@ mod tests {
 
     #[test]
     fn a_burst_passes_then_the_sustained_rate_holds_and_others_are_unaffected() {
-        let mut limiter = RateLimiter::new(RateLimit {
-            per_second: 10,
-            burst: 5,
-        });
+        let mut limiter = RateLimiter::new(RateLimit { per_second: 10, burst: 5 });
         let start = Instant::now();
-        let admitted = (0..20)
-            .filter(|_| limiter.admit(AppId(1), UserId(1), start))
-            .count();
+        let admitted = (0..20).filter(|_| limiter.admit(AppId(1), UserId(1), start)).count();
         assert_eq!(admitted, 6, "the burst and the one that is due");
         assert!(limiter.admit(AppId(1), UserId(2), start));
         let mut now = start + Duration::from_secs(1);
-        let admitted = (0..20)
-            .filter(|_| limiter.admit(AppId(1), UserId(1), now))
-            .count();
+        let admitted = (0..20).filter(|_| limiter.admit(AppId(1), UserId(1), now)).count();
         assert_eq!(admitted, 6, "the burst is full again, not more");
         let mut admitted = 0;
         for _ in 0..1_000 {
             now += Duration::from_millis(10);
             admitted += usize::from(limiter.admit(AppId(1), UserId(1), now));
         }
-        assert!(
-            (100..=101).contains(&admitted),
-            "ten seconds at ten a second: {admitted}"
-        );
+        assert!((100..=101).contains(&admitted), "ten seconds at ten a second: {admitted}");
     }
 
     #[test]
@@ -103,10 +86,6 @@ mod tests {
             now += Duration::from_millis(1);
             assert!(limiter.admit(AppId(1), UserId(user), now));
         }
-        assert!(
-            limiter.next_due.len() <= USERS_BEFORE_SWEEP + 1,
-            "{}",
-            limiter.next_due.len()
-        );
+        assert!(limiter.next_due.len() <= USERS_BEFORE_SWEEP + 1, "{}", limiter.next_due.len());
     }
 }

@@ -31,11 +31,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            batch_max: 256,
-            pending_max: 32_768,
-            rate: RateLimit::default(),
-        }
+        Self { batch_max: 256, pending_max: 32_768, rate: RateLimit::default() }
     }
 }
 
@@ -70,18 +66,8 @@ impl AnswerShard {
     /// A shard that reads this partition.
     #[must_use]
     pub fn new(reader: Box<dyn BusReader>, ports: Ports, config: Config) -> Self {
-        let acks = Acks {
-            ports: ports.clone(),
-            pending: VecDeque::new(),
-            in_flight: HashMap::new(),
-        };
-        Self {
-            reader,
-            rate: RateLimiter::new(config.rate),
-            ports,
-            config,
-            acks,
-        }
+        let acks = Acks { ports: ports.clone(), pending: VecDeque::new(), in_flight: HashMap::new() };
+        Self { reader, rate: RateLimiter::new(config.rate), ports, config, acks }
     }
 
     /// Runs until the bus is closed and everything taken from it is answered, or the journal is lost.
@@ -90,10 +76,7 @@ impl AnswerShard {
         while self.next_batch(&mut batch).await {
             for send in batch.drain(..) {
                 let now = self.ports.clock.now().mono;
-                self.ports
-                    .metrics
-                    .stage_queue
-                    .observe(now.saturating_duration_since(send.taken_at));
+                self.ports.metrics.stage_queue.observe(now.saturating_duration_since(send.taken_at));
                 self.handle(send, now).await;
             }
         }
@@ -143,13 +126,7 @@ impl AnswerShard {
             Verdict::Refuse(refusal) => self.acks.refuse(reply_to, refusal),
             Verdict::Repetition(known) => {
                 self.ports.metrics.repetitions.inc();
-                self.acks.reply(
-                    reply_to,
-                    SendOutcome::Accepted {
-                        id: known.id,
-                        time_ms: known.time_ms,
-                    },
-                );
+                self.acks.reply(reply_to, SendOutcome::Accepted { id: known.id, time_ms: known.time_ms });
             }
             Verdict::Append(record) => match self.append(&record).await {
                 Ok(ticket) => self.acks.push(ticket, &send, dedup, now),
@@ -182,19 +159,11 @@ impl AnswerShard {
 impl Acks {
     fn push(&mut self, ticket: Ticket, send: &InboundSend, dedup: Option<DedupKey>, now: Instant) {
         if let Some(key) = dedup {
-            self.in_flight
-                .insert(key, (ticket.clone(), send.id, send.time_ms));
+            self.in_flight.insert(key, (ticket.clone(), send.id, send.time_ms));
         }
         let reply_to = send.command.reply_to;
         let (id, time_ms) = (send.id, send.time_ms);
-        self.pending.push_back(Pending {
-            ticket,
-            reply_to,
-            id,
-            time_ms,
-            appended_at: Some(now),
-            dedup,
-        });
+        self.pending.push_back(Pending { ticket, reply_to, id, time_ms, appended_at: Some(now), dedup });
     }
 
     /// Answers everything that has become durable; registers for the next.
@@ -218,31 +187,18 @@ impl Acks {
             }
             if let Some(appended_at) = done.appended_at {
                 let now = *now.get_or_insert_with(|| self.ports.clock.now().mono);
-                self.ports
-                    .metrics
-                    .stage_commit_wait
-                    .observe(now.saturating_duration_since(appended_at));
+                self.ports.metrics.stage_commit_wait.observe(now.saturating_duration_since(appended_at));
                 self.ports.metrics.messages.inc();
             } else {
                 self.ports.metrics.repetitions.inc();
             }
-            self.reply(
-                done.reply_to,
-                SendOutcome::Accepted {
-                    id: done.id,
-                    time_ms: done.time_ms,
-                },
-            );
+            self.reply(done.reply_to, SendOutcome::Accepted { id: done.id, time_ms: done.time_ms });
         }
     }
 
     fn poll_empty(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.poll_some(context);
-        if self.pending.is_empty() {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
+        if self.pending.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn refuse(&self, reply_to: ReplyTo, refusal: Refusal) {

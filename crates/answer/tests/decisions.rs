@@ -28,19 +28,13 @@ fn refused(frame: i32, refusal: Refusal) -> (i32, SendOutcome) {
 #[test]
 fn nothing_is_acknowledged_before_it_is_durable_and_then_in_order() {
     let mut bench = bench();
-    let ids: Vec<MsgId> = (0..5)
-        .map(|frame| bench.send(frame, A, Target::User(B), ""))
-        .collect();
+    let ids: Vec<MsgId> = (0..5).map(|frame| bench.send(frame, A, Target::User(B), "")).collect();
     bench.turn();
     assert_eq!(bench.appended().len(), 5);
     assert_eq!(bench.told(), []);
     bench.disk.sync();
     bench.turn();
-    let expected: Vec<_> = ids
-        .iter()
-        .zip(0..)
-        .map(|(id, frame)| accepted(frame, *id))
-        .collect();
+    let expected: Vec<_> = ids.iter().zip(0..).map(|(id, frame)| accepted(frame, *id)).collect();
     assert_eq!(bench.told(), expected);
     assert_eq!(bench.metrics.messages.get(), 5);
 }
@@ -57,33 +51,18 @@ fn a_repetition_while_the_first_is_on_its_way_waits_for_it_and_is_answered_alike
     bench.disk.sync();
     bench.turn();
     assert_eq!(bench.told(), [accepted(1, id), accepted(2, id), accepted(3, id)]);
-    assert_eq!(
-        (bench.metrics.messages.get(), bench.metrics.repetitions.get()),
-        (1, 2)
-    );
+    assert_eq!((bench.metrics.messages.get(), bench.metrics.repetitions.get()), (1, 2));
 }
 
 #[test]
 fn a_repetition_of_a_durable_message_is_answered_from_the_dedup_window() {
     let mut bench = bench();
-    let known = Known {
-        id: MsgId(77),
-        time_ms: 1_000,
-        key: SyncKey::START,
-    };
-    bench
-        .known
-        .0
-        .lock()
-        .insert(DedupKey::new(APP, A, b"c-1").expect("not empty"), known);
+    let known = Known { id: MsgId(77), time_ms: 1_000, key: SyncKey::START };
+    bench.known.0.lock().insert(DedupKey::new(APP, A, b"c-1").expect("not empty"), known);
     bench.send(1, A, Target::User(B), "c-1");
     bench.send(2, B, Target::User(A), "c-1");
     bench.turn();
-    assert_eq!(
-        bench.told(),
-        [accepted(1, MsgId(77))],
-        "another sender's id is another message"
-    );
+    assert_eq!(bench.told(), [accepted(1, MsgId(77))], "another sender's id is another message");
     assert_eq!(bench.appended().len(), 1);
 }
 
@@ -102,9 +81,7 @@ fn a_refusal_leaves_no_trace_and_a_repetition_is_decided_afresh() {
     bench.send(1, UserId(9), Target::Group(GROUP), "c-1");
     bench.turn();
     assert_eq!(bench.told(), [refused(1, Refusal::NotMember)]);
-    bench
-        .group
-        .change(&GroupChange::MembersAdded { members: vec![9] });
+    bench.group.change(&GroupChange::MembersAdded { members: vec![9] });
     let id = bench.send(2, UserId(9), Target::Group(GROUP), "c-1");
     bench.turn();
     bench.disk.sync();
@@ -115,20 +92,14 @@ fn a_refusal_leaves_no_trace_and_a_repetition_is_decided_afresh() {
 #[test]
 fn every_bad_message_is_refused_with_its_reason() {
     let mut bench = bench();
-    let content = |kind, length| Content {
-        kind,
-        bytes: Bytes::from(vec![7; length]),
-    };
+    let content = |kind, length| Content { kind, bytes: Bytes::from(vec![7; length]) };
     bench.send_content(1, A, Target::User(B), "", content(0, 1));
     bench.send_content(2, A, Target::User(B), "", content(7, 1));
     bench.send_content(3, A, Target::User(B), "", content(1, 16_384));
     bench.send(4, A, Target::UserNamed("nobody".into()), "");
     bench.send(5, A, Target::NoGroup, "");
     bench.send(6, A, Target::Group(GroupId(404)), "");
-    bench.group.change(&GroupChange::MemberMuted {
-        member: 2,
-        until_ms: u64::MAX,
-    });
+    bench.group.change(&GroupChange::MemberMuted { member: 2, until_ms: u64::MAX });
     bench.send(7, B, Target::Group(GROUP), "");
     bench.turn();
     let expected = [
@@ -142,10 +113,7 @@ fn every_bad_message_is_refused_with_its_reason() {
     ];
     assert_eq!(bench.told(), expected);
     assert_eq!(bench.appended().len(), 0);
-    bench
-        .names
-        .is_down
-        .store(true, std::sync::atomic::Ordering::Relaxed);
+    bench.names.is_down.store(true, std::sync::atomic::Ordering::Relaxed);
     bench.send(8, A, Target::UserNamed("alice".into()), "");
     bench.turn();
     assert_eq!(bench.told(), [refused(8, Refusal::Unavailable)]);
@@ -158,21 +126,10 @@ fn a_message_stands_in_the_timelines_of_everybody_concerned() {
     bench.send(2, A, Target::User(A), "");
     bench.send(3, B, Target::Group(GROUP), "");
     bench.turn();
-    let targets: Vec<_> = bench
-        .appended()
-        .iter()
-        .map(|record| record.targets.clone())
-        .collect();
+    let targets: Vec<_> = bench.appended().iter().map(|record| record.targets.clone()).collect();
     assert_eq!((targets[0].inboxes(), targets[0].feed()), (&[A, ALICE][..], None));
-    assert_eq!(
-        (targets[1].inboxes(), targets[1].feed()),
-        (&[A][..], None),
-        "to oneself: one entry"
-    );
-    assert_eq!(
-        (targets[2].inboxes(), targets[2].feed()),
-        (&[A, B, UserId(3)][..], Some(GROUP))
-    );
+    assert_eq!((targets[1].inboxes(), targets[1].feed()), (&[A][..], None), "to oneself: one entry");
+    assert_eq!((targets[2].inboxes(), targets[2].feed()), (&[A, B, UserId(3)][..], Some(GROUP)));
 }
 
 #[test]
@@ -185,11 +142,7 @@ fn a_full_tail_makes_sends_wait_and_a_full_disk_refuses_them() {
     bench.turn();
     bench.disk.sync();
     bench.turn();
-    assert_eq!(
-        bench.told(),
-        [accepted(1, first)],
-        "acknowledging goes on while an append waits"
-    );
+    assert_eq!(bench.told(), [accepted(1, first)], "acknowledging goes on while an append waits");
     bench.disk.has_room_again();
     bench.turn();
     bench.disk.sync();
@@ -213,22 +166,13 @@ fn a_lost_journal_acknowledges_nothing() {
 
 #[test]
 fn one_user_is_limited_and_others_are_not() {
-    let mut bench = Bench::new(Config {
-        rate: RateLimit {
-            per_second: 1,
-            burst: 2,
-        },
-        ..Config::default()
-    });
+    let mut bench = Bench::new(Config { rate: RateLimit { per_second: 1, burst: 2 }, ..Config::default() });
     for frame in 0..5 {
         bench.send(frame, A, Target::User(B), "");
     }
     bench.send(9, B, Target::User(A), "");
     bench.turn();
-    assert_eq!(
-        bench.told(),
-        [refused(3, Refusal::RateLimited), refused(4, Refusal::RateLimited)]
-    );
+    assert_eq!(bench.told(), [refused(3, Refusal::RateLimited), refused(4, Refusal::RateLimited)]);
     assert_eq!(bench.appended().len(), 4);
 }
 

@@ -107,9 +107,8 @@ pub struct IdleArgs {
 /// `250ms`, `8s`, `5m`, `1h`, or plain seconds.
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let number: f64 = digits
-        .parse()
-        .map_err(|_| format!("{text:?} is no duration: write 250ms, 8s or 5m"))?;
+    let number: f64 =
+        digits.parse().map_err(|_| format!("{text:?} is no duration: write 250ms, 8s or 5m"))?;
     let unit_s = match &text[digits.len()..] {
         "ms" => 0.001,
         "" | "s" => 1.0,

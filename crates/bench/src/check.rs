@@ -148,10 +148,7 @@ impl Ledger {
             tally.impossible += 1;
             return None;
         }
-        let Some(entry) = self
-            .entry(number)
-            .filter(|entry| entry.state & (ACKED | REFUSED) == 0)
-        else {
+        let Some(entry) = self.entry(number).filter(|entry| entry.state & (ACKED | REFUSED) == 0) else {
             tally.acked_twice += 1;
             return None;
         };
@@ -223,11 +220,7 @@ impl Ledger {
     }
 
     fn forget_complete(&mut self) {
-        while self
-            .entries
-            .front()
-            .is_some_and(|entry| entry.state & COMPLETE == COMPLETE)
-        {
+        while self.entries.front().is_some_and(|entry| entry.state & COMPLETE == COMPLETE) {
             self.entries.pop_front();
             self.base += 1;
         }

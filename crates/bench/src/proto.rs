@@ -22,18 +22,9 @@ impl<'a> FrameView<'a> {
     /// The first frame of `input` and its length, when complete.
     pub(crate) fn split(input: &'a [u8]) -> anyhow::Result<Option<(Self, usize)>> {
         match decode(input)? {
-            Decoded::Complete {
-                frame: FrameRef { header, body },
-                consumed,
-            } => Ok(Some((
-                Self {
-                    op: header.op.0,
-                    seq: header.seq,
-                    ack: header.ack,
-                    body,
-                },
-                consumed,
-            ))),
+            Decoded::Complete { frame: FrameRef { header, body }, consumed } => {
+                Ok(Some((Self { op: header.op.0, seq: header.seq, ack: header.ack, body }, consumed)))
+            }
             Decoded::Incomplete { .. } => Ok(None),
         }
     }
@@ -62,11 +53,7 @@ impl Mark {
     fn read(text: &[u8]) -> Option<Self> {
         let run = u32::try_from(read_hex(text.get(..8)?)?).ok()?;
         let flow = u32::try_from(read_hex(text.get(8..14)?)?).ok()?;
-        Some(Self {
-            run,
-            flow,
-            number: read_hex(text.get(14..24)?)?,
-        })
+        Some(Self { run, flow, number: read_hex(text.get(14..24)?)? })
     }
 }
 
@@ -78,9 +65,7 @@ fn write_hex(out: &mut [u8], mut value: u64) {
 }
 
 fn read_hex(text: &[u8]) -> Option<u64> {
-    text.iter().try_fold(0, |value, &digit| {
-        Some(value << 4 | u64::from(char::from(digit).to_digit(16)?))
-    })
+    text.iter().try_fold(0, |value, &digit| Some(value << 4 | u64::from(char::from(digit).to_digit(16)?)))
 }
 
 /// A flow's send frame with the places that change from message to message.
@@ -97,36 +82,20 @@ impl Template {
         // Letters that no hexadecimal number has, so that the places can be found.
         let client_id = "~".repeat(MARK_BYTES);
         let text = format!("{:x<text_bytes$}", "^".repeat(MARK_BYTES));
-        let frame = encode_send(
-            &Outgoing::text(Target::User(target.to_owned()), &text, client_id),
-            0,
-        );
+        let frame = encode_send(&Outgoing::text(Target::User(target.to_owned()), &text, client_id), 0);
         let mut bytes = Vec::new();
         frame.encode(&mut bytes);
         let find = |letter| {
             let run_of_letters = [letter; MARK_BYTES];
-            bytes
-                .windows(MARK_BYTES)
-                .position(|window| window == run_of_letters)
-                .unwrap_or(HEADER_BYTES)
+            bytes.windows(MARK_BYTES).position(|window| window == run_of_letters).unwrap_or(HEADER_BYTES)
         };
         let (client_id_at, text_at) = (find(b'~'), find(b'^'));
-        Self {
-            bytes,
-            run,
-            flow,
-            client_id_at,
-            text_at,
-        }
+        Self { bytes, run, flow, client_id_at, text_at }
     }
 
     /// Appends the frame of message `number` with this header number.
     pub(crate) fn write(&mut self, out: &mut Vec<u8>, number: u64, seq: i32) {
-        let mark = Mark {
-            run: self.run,
-            flow: self.flow,
-            number,
-        };
+        let mark = Mark { run: self.run, flow: self.flow, number };
         self.bytes[12..16].copy_from_slice(&seq.to_be_bytes());
         mark.write(&mut self.bytes[self.client_id_at..]);
         mark.write(&mut self.bytes[self.text_at..]);
@@ -148,11 +117,9 @@ pub(crate) enum Push {
 /// Reads the body of op 9; `None` when it is no envelope.
 pub(crate) fn read_push(body: &[u8]) -> Option<Push> {
     match Pushed::parse(body).ok()? {
-        Pushed::Common(common) if common.msg_type == MSG_TEXT => Some(
-            first_field(common.msg)
-                .and_then(Mark::read)
-                .map_or(Push::Foreign, Push::Bench),
-        ),
+        Pushed::Common(common) if common.msg_type == MSG_TEXT => {
+            Some(first_field(common.msg).and_then(Mark::read).map_or(Push::Foreign, Push::Bench))
+        }
         Pushed::Common(_) | Pushed::Other(_) => Some(Push::Foreign),
         Pushed::Signal(_) => Some(Push::Signal),
         Pushed::Ack(_) => None,
@@ -199,11 +166,7 @@ mod tests {
             template.write(&mut out, 3, 6);
             let (first, length) = FrameView::split(&out).unwrap().unwrap();
             assert_eq!((first.op, first.seq), (op::SEND_MSG, 5));
-            let mark = |number| Mark {
-                run: 0xdead_beef,
-                flow: 77,
-                number,
-            };
+            let mark = |number| Mark { run: 0xdead_beef, flow: 77, number };
             assert_eq!(read_push(first.body), Some(Push::Bench(mark(0x1_2345_6789))));
             let (second, _) = FrameView::split(&out[length..]).unwrap().unwrap();
             assert_eq!(read_push(second.body), Some(Push::Bench(mark(3))));
@@ -213,14 +176,9 @@ mod tests {
     #[test]
     fn answers_are_told_from_refusals() {
         let hex = |text: &str| -> Vec<u8> {
-            (0..text.len() / 2)
-                .map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap())
-                .collect()
+            (0..text.len() / 2).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap()).collect()
         };
-        assert_eq!(
-            read_answer(&hex("0801121110cee6c3b1bae9a6db0140fbd095ffbc31")),
-            Some(Ok(()))
-        );
+        assert_eq!(read_answer(&hex("0801121110cee6c3b1bae9a6db0140fbd095ffbc31")), Some(Ok(())));
         assert_eq!(read_answer(&hex("08011203a00607")), Some(Err(7)));
         assert_eq!(read_answer(&hex("1200")), None);
     }

@@ -51,12 +51,7 @@ impl Reactor {
         let index = self.connections.len();
         if let Some(stream) = connection.stream() {
             let interest = epoll::EventFlags::IN | epoll::EventFlags::OUT;
-            epoll::add(
-                &self.epoll,
-                stream,
-                epoll::EventData::new_u64(index as u64),
-                interest,
-            )?;
+            epoll::add(&self.epoll, stream, epoll::EventData::new_u64(index as u64), interest)?;
         }
         self.connections.push(connection);
         Ok(index)

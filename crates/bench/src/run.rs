@@ -19,16 +19,10 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
         Scenario::Peer(args) => (peer::run(args)?, &args.common),
         Scenario::Idle(args) => (idle::run(args)?, &args.common),
     };
-    std::io::stdout()
-        .lock()
-        .write_all(table::render(&report).as_bytes())?;
+    std::io::stdout().lock().write_all(table::render(&report).as_bytes())?;
     if let Some(path) = &common.json {
         json::write(&report, path)?;
     }
-    ensure!(
-        report.problems.is_empty(),
-        "the check of every message failed: {}",
-        report.problems.join("; ")
-    );
+    ensure!(report.problems.is_empty(), "the check of every message failed: {}", report.problems.join("; "));
     Ok(())
 }

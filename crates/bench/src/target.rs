@@ -62,9 +62,7 @@ fn from_listeners(data: &Path) -> anyhow::Result<String> {
         serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))?;
     match listeners.get("txchat_tcp").and_then(serde_json::Value::as_str) {
         // Bound to every address: this machine's own is as good as any.
-        Some(address) => Ok(address
-            .replace("0.0.0.0:", "127.0.0.1:")
-            .replace("[::]:", "[::1]:")),
+        Some(address) => Ok(address.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")),
         None => bail!("{} names no txchat_tcp: that listener is off", path.display()),
     }
 }
@@ -73,21 +71,13 @@ fn from_listeners(data: &Path) -> anyhow::Result<String> {
 pub(crate) fn users(common: &CommonArgs, count: usize) -> anyhow::Result<Vec<User>> {
     let Some(path) = &common.token_file else {
         let ids = common.first_user..common.first_user + count as u64;
-        return Ok(ids
-            .map(|id| User {
-                id: id.to_string(),
-                token: id.to_string(),
-            })
-            .collect());
+        return Ok(ids.map(|id| User { id: id.to_string(), token: id.to_string() }).collect());
     };
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let users: Vec<User> = text
         .lines()
         .filter_map(|line| line.split_once(char::is_whitespace))
-        .map(|(id, token)| User {
-            id: id.trim().to_owned(),
-            token: token.trim().to_owned(),
-        })
+        .map(|(id, token)| User { id: id.trim().to_owned(), token: token.trim().to_owned() })
         .take(count)
         .collect();
     let found = users.len();

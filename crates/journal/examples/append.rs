@@ -18,16 +18,9 @@ const PAYLOAD: [u8; 300] = [0xa5; 300];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let directory = arguments
-        .next()
-        .map_or_else(std::env::temp_dir, PathBuf::from)
-        .join("halley-append");
+    let directory = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from).join("halley-append");
     let megabytes: u64 = arguments.next().map_or(Ok(2048), |text| text.parse())?;
-    println!(
-        "{}; records of {} bytes; fdatasync in every commit",
-        directory.display(),
-        PAYLOAD.len()
-    );
+    println!("{}; records of {} bytes; fdatasync in every commit", directory.display(), PAYLOAD.len());
     println!(
         "{:>8} {:>12} {:>12} {:>9} {:>9} {:>9} {:>9}  late",
         "batch", "commits/s", "records/s", "p50", "p99", "p99.9", "max"
@@ -54,10 +47,8 @@ fn measure(directory: &Path, records: u32) -> Result<(), Box<dyn Error>> {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !is_done.load(Ordering::Acquire) {
-                if !matches!(
-                    preparer.prepare_step(),
-                    Ok(Prepared::Zeroed { .. } | Prepared::Segment { .. })
-                ) {
+                if !matches!(preparer.prepare_step(), Ok(Prepared::Zeroed { .. } | Prepared::Segment { .. }))
+                {
                     std::thread::sleep(Duration::from_millis(1));
                 }
             }
@@ -162,9 +153,5 @@ fn time(what: &str, work: impl FnOnce() -> Result<String, Box<dyn Error>>) -> Re
 }
 
 fn ignore_missing(error: std::io::Error) -> std::io::Result<()> {
-    if error.kind() == std::io::ErrorKind::NotFound {
-        Ok(())
-    } else {
-        Err(error)
-    }
+    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }

@@ -57,19 +57,13 @@ impl Batch {
     /// Frames a payload into the batch.
     pub fn push(&mut self, payload: &[u8]) -> Result<Pushed, PushError> {
         if payload.len() > self.record_bytes_max as usize {
-            return Err(PushError::TooLong {
-                bytes: payload.len(),
-                bytes_max: self.record_bytes_max,
-            });
+            return Err(PushError::TooLong { bytes: payload.len(), bytes_max: self.record_bytes_max });
         }
         if !self.has_room_for(payload.len()) {
             return Err(PushError::Full);
         }
         self.buffer.truncate(self.filled_bytes);
-        let pushed = Pushed {
-            seq: self.next_seq(),
-            offset_in_batch: self.filled_bytes as u32,
-        };
+        let pushed = Pushed { seq: self.next_seq(), offset_in_batch: self.filled_bytes as u32 };
         let crc = frame_record(&mut self.buffer, pushed.seq, payload);
         self.records_crc = crc32c::crc32c_append(self.records_crc, &crc.to_le_bytes());
         self.filled_bytes = self.buffer.len();

@@ -35,10 +35,7 @@ pub struct NewLog {
 
 impl Default for NewLog {
     fn default() -> Self {
-        Self {
-            log_id: None,
-            first_seq: LogSeq::FIRST,
-        }
+        Self { log_id: None, first_seq: LogSeq::FIRST }
     }
 }
 
@@ -118,9 +115,7 @@ impl Config {
 
     /// Zeros that a new segment starts with: at least its header, at most all of it.
     pub(crate) fn spare_zero_bytes(&self) -> u32 {
-        self.first_segment_zero_bytes
-            .clamp(HEADER_BYTES, self.segment_bytes)
-            .next_multiple_of(4096)
+        self.first_segment_zero_bytes.clamp(HEADER_BYTES, self.segment_bytes).next_multiple_of(4096)
     }
 
     /// How much the preparer zeroes at once.

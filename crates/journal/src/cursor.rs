@@ -109,11 +109,7 @@ impl SegmentCursor {
             return Ok(Step::End);
         };
         let Some(header) = BatchHeader::decode(head) else {
-            return Ok(if is_zero(head) {
-                Step::End
-            } else {
-                Step::Invalid(DamageKind::BatchHeader)
-            });
+            return Ok(if is_zero(head) { Step::End } else { Step::Invalid(DamageKind::BatchHeader) });
         };
         if header.log_id != self.log_id || header.position != self.position() {
             return Ok(Step::Invalid(DamageKind::ForeignBatch));
@@ -186,13 +182,7 @@ const READ_AHEAD_BYTES: usize = 512 << 10;
 
 impl Window {
     fn new(file: Arc<dyn File>, limit: u64) -> Self {
-        Self {
-            file,
-            limit,
-            start: 0,
-            held_bytes: 0,
-            buffer: Vec::new(),
-        }
+        Self { file, limit, start: 0, held_bytes: 0, buffer: Vec::new() }
     }
 
     /// The bytes at `offset`; none when they are not wholly below the limit and in the file.
@@ -232,8 +222,6 @@ impl Window {
 
     fn held(&self, offset: u64, count: usize) -> &[u8] {
         let at = offset.saturating_sub(self.start) as usize;
-        self.buffer[..self.held_bytes]
-            .get(at..at + count)
-            .unwrap_or_default()
+        self.buffer[..self.held_bytes].get(at..at + count).unwrap_or_default()
     }
 }

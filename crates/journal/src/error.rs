@@ -63,13 +63,7 @@ pub struct Damage {
 impl fmt::Display for Damage {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let segment = self.position.segment();
-        write!(
-            out,
-            "{} at offset {} of segment {}",
-            self.kind,
-            self.position.offset(),
-            name_of(segment)
-        )
+        write!(out, "{} at offset {} of segment {}", self.kind, self.position.offset(), name_of(segment))
     }
 }
 
@@ -163,11 +157,7 @@ impl OpenError {
             if crate::files::is_disk_full(&source) {
                 Self::DiskFull(source)
             } else {
-                Self::Io {
-                    doing,
-                    name: name.to_owned(),
-                    source,
-                }
+                Self::Io { doing, name: name.to_owned(), source }
             }
         }
     }
@@ -298,10 +288,6 @@ pub enum VerifyError {
 
 impl VerifyError {
     pub(crate) fn io(doing: &'static str, name: &str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            doing,
-            name: name.to_owned(),
-            source,
-        }
+        move |source| Self::Io { doing, name: name.to_owned(), source }
     }
 }

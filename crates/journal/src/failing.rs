@@ -79,15 +79,9 @@ impl FromStr for Fault {
                 "enospc" => Action::Enospc,
                 _ => return None,
             };
-            parts.next().is_none().then_some(Self {
-                operation,
-                nth,
-                action,
-            })
+            parts.next().is_none().then_some(Self { operation, nth, action })
         };
-        parse().ok_or_else(|| FaultParseError {
-            found: text.to_owned(),
-        })
+        parse().ok_or_else(|| FaultParseError { found: text.to_owned() })
     }
 }
 
@@ -95,20 +89,11 @@ impl FailingFiles {
     /// Wraps the files.
     #[must_use]
     pub fn new(inner: Arc<dyn Files>, fault: Fault) -> Self {
-        Self {
-            inner,
-            plan: Arc::new(Plan {
-                fault,
-                seen: AtomicU64::new(0),
-            }),
-        }
+        Self { inner, plan: Arc::new(Plan { fault, seen: AtomicU64::new(0) }) }
     }
 
     fn wrap(&self, file: Arc<dyn File>) -> Arc<dyn File> {
-        Arc::new(FailingFile {
-            inner: file,
-            plan: Arc::clone(&self.plan),
-        })
+        Arc::new(FailingFile { inner: file, plan: Arc::clone(&self.plan) })
     }
 }
 

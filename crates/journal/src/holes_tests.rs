@@ -21,10 +21,7 @@ fn config() -> Config {
         record_bytes_max: 2 << 10,
         batch_bytes_max: 6 << 10,
         reader_files_max: 4,
-        new_log: NewLog {
-            log_id: Some(LOG_ID),
-            first_seq: LogSeq::FIRST,
-        },
+        new_log: NewLog { log_id: Some(LOG_ID), first_seq: LogSeq::FIRST },
     }
 }
 
@@ -44,13 +41,8 @@ fn open(files: Arc<dyn Files>) -> Result<(Log, Vec<LogSeq>), OpenError> {
 
 /// The bytes of segment 2 with only the sequences that `keeps` lets through.
 fn rewritten(first: LogSeq, next: LogSeq, holes: Vec<Hole>, keeps: impl Fn(LogSeq) -> bool) -> Vec<u8> {
-    let header = SegmentHeader {
-        log_id: LOG_ID,
-        number: 2,
-        first_seq: first,
-        durable: Position::ZERO,
-        holes,
-    };
+    let header =
+        SegmentHeader { log_id: LOG_ID, number: 2, first_seq: first, durable: Position::ZERO, holes };
     let mut bytes = header.encode();
     let batch_header = |bytes: &Vec<u8>, first_seq, flags| BatchHeader {
         log_id: LOG_ID,
@@ -95,24 +87,12 @@ fn a_segment_with_listed_holes_is_whole_and_one_with_others_is_damaged() {
     let (first, next) = (segments[1].first_seq, segments[2].first_seq);
     assert!(next.get() - first.get() > 6);
     // One hole inside, one that reaches the end; and a segment of which nothing is left.
-    let inside = Hole {
-        first: first.plus(2),
-        count: 2,
-    };
-    let last = Hole {
-        first: LogSeq::new(next.get() - 1),
-        count: 1,
-    };
-    let all = Hole {
-        first,
-        count: next.get() - first.get(),
-    };
+    let inside = Hole { first: first.plus(2), count: 2 };
+    let last = Hole { first: LogSeq::new(next.get() - 1), count: 1 };
+    let all = Hole { first, count: next.get() - first.get() };
     for holes in [vec![inside, last], vec![all]] {
-        let is_kept = |seq: LogSeq| {
-            !holes
-                .iter()
-                .any(|hole| hole.first <= seq && seq < hole.first.plus(hole.count))
-        };
+        let is_kept =
+            |seq: LogSeq| !holes.iter().any(|hole| hole.first <= seq && seq < hole.first.plus(hole.count));
         let name = "0000000002.segment";
         disk.put(name, &rewritten(first, next, holes.clone(), is_kept));
 
@@ -134,22 +114,14 @@ fn a_segment_with_listed_holes_is_whole_and_one_with_others_is_damaged() {
         disk.put(name, &rewritten(first, next, Vec::new(), is_kept));
         assert!(!verify(disk.files().as_ref(), &mut |_, _| {}).unwrap().is_sound());
         disk.kill();
-        assert!(matches!(
-            open(disk.files()).map(drop),
-            Err(OpenError::Damaged { .. })
-        ));
+        assert!(matches!(open(disk.files()).map(drop), Err(OpenError::Damaged { .. })));
     }
 }
 
 #[test]
 fn a_header_with_many_holes_takes_more_pages() {
     let disk = SimDisk::new(1);
-    let holes: Vec<_> = (0..1000)
-        .map(|index| Hole {
-            first: LogSeq::new(index * 3 + 1),
-            count: 2,
-        })
-        .collect();
+    let holes: Vec<_> = (0..1000).map(|index| Hole { first: LogSeq::new(index * 3 + 1), count: 2 }).collect();
     let header = SegmentHeader {
         log_id: 1,
         number: 1,

@@ -81,10 +81,7 @@ impl Log {
             .map_err(|error| OpenError::io(error.doing, &error.name)(error.source))?;
         let is_empty = found.is_empty();
         if is_empty && let Some(from) = from.filter(|from| *from > Position::ZERO) {
-            return Err(OpenError::Shorter {
-                from,
-                end: Position::ZERO,
-            });
+            return Err(OpenError::Shorter { from, end: Position::ZERO });
         }
         let (mut log, recovery) = if is_empty {
             create(files, config, None)?
@@ -108,10 +105,9 @@ impl Log {
         match log.writer.begin() {
             // The disk is full: reading works, and the first commit tries again.
             Ok(()) | Err(CommitError::DiskFull(_)) => Ok((log, recovery)),
-            Err(CommitError::Write(source) | CommitError::Sync(source)) => Err(OpenError::io(
-                "mark segment",
-                &name_of(log.writer.active.number),
-            )(source)),
+            Err(CommitError::Write(source) | CommitError::Sync(source)) => {
+                Err(OpenError::io("mark segment", &name_of(log.writer.active.number))(source))
+            }
             Err(other) => Err(OpenError::io("mark segment", ".")(std::io::Error::other(other))),
         }
     }
@@ -133,18 +129,12 @@ fn create(files: Arc<dyn Files>, config: Config, torn: Option<Torn>) -> Result<(
         durable: Position::new(FIRST_SEGMENT, 0),
         holes: Vec::new(),
     };
-    file.write_all_at(&header.encode(), 0)
-        .map_err(OpenError::io("write segment", &name))?;
+    file.write_all_at(&header.encode(), 0).map_err(OpenError::io("write segment", &name))?;
     file.sync_data().map_err(OpenError::io("sync segment", &name))?;
-    files
-        .sync_dir()
-        .map_err(OpenError::io("sync the directory", "."))?;
+    files.sync_dir().map_err(OpenError::io("sync the directory", "."))?;
 
     let first_seq = header.first_seq;
-    let end = End {
-        position: Position::new(FIRST_SEGMENT, header.header_bytes()),
-        next_seq: first_seq,
-    };
+    let end = End { position: Position::new(FIRST_SEGMENT, header.header_bytes()), next_seq: first_seq };
     let recovery = Recovery {
         is_new: true,
         is_clean: torn.is_none(),
@@ -157,12 +147,7 @@ fn create(files: Arc<dyn Files>, config: Config, torn: Option<Torn>) -> Result<(
         oldest_seq: first_seq,
         log_id: header.log_id,
     };
-    let prep = Prep {
-        segment: FIRST_SEGMENT,
-        zeroed_to,
-        spare_bytes: None,
-        is_busy: false,
-    };
+    let prep = Prep { segment: FIRST_SEGMENT, zeroed_to, spare_bytes: None, is_busy: false };
     let first_seqs = BTreeMap::from([(FIRST_SEGMENT, first_seq)]);
     let shared = Arc::new(Shared::new(files, config, header.log_id, end, first_seqs, prep));
     Ok((handles(shared, file, FIRST_SEGMENT), recovery))
@@ -178,10 +163,7 @@ fn assemble(
     let tail = &survey.segments[survey.tail];
     let name = name_of(tail.number);
     let first_seqs = survey.first_seqs();
-    let oldest = survey
-        .segments
-        .first()
-        .map_or(FIRST_SEGMENT, |segment| segment.number);
+    let oldest = survey.segments.first().map_or(FIRST_SEGMENT, |segment| segment.number);
     let recovery = Recovery {
         is_new: false,
         is_clean: survey.last_flags.is_clean() && repaired.torn.is_none(),
@@ -195,16 +177,8 @@ fn assemble(
         log_id: survey.log_id.unwrap_or(0),
     };
     let zeroed_to = (tail.bytes as u32).max(survey.stop.offset());
-    let prep = Prep {
-        segment: tail.number,
-        zeroed_to,
-        spare_bytes: repaired.spare_bytes,
-        is_busy: false,
-    };
-    let end = End {
-        position: survey.stop,
-        next_seq: survey.next_seq,
-    };
+    let prep = Prep { segment: tail.number, zeroed_to, spare_bytes: repaired.spare_bytes, is_busy: false };
+    let end = End { position: survey.stop, next_seq: survey.next_seq };
     let file = files.open(&name).map_err(OpenError::io("open segment", &name))?;
     let floor_segment = survey.floor_segment.max(oldest);
     let shared = Arc::new(Shared::new(files, config, recovery.log_id, end, first_seqs, prep));
@@ -216,27 +190,15 @@ fn handles(shared: Arc<Shared>, file: Arc<dyn File>, floor_segment: u32) -> Log 
     let tail = end.position.offset();
     let writer = LogWriter {
         shared: Arc::clone(&shared),
-        active: Active {
-            file,
-            number: end.position.segment(),
-            tail,
-            dirty_to: tail,
-        },
+        active: Active { file, number: end.position.segment(), tail, dirty_to: tail },
         next_seq: end.next_seq,
         synced: end.position,
         is_marked: true,
         is_begun: false,
         floor_segment,
     };
-    let preparer = Preparer {
-        shared: Arc::clone(&shared),
-        open: None,
-    };
-    Log {
-        writer,
-        reader: LogReader::new(shared),
-        preparer,
-    }
+    let preparer = Preparer { shared: Arc::clone(&shared), open: None };
+    Log { writer, reader: LogReader::new(shared), preparer }
 }
 
 /// The standard library seeds its hash maps from the operating system.

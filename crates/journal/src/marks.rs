@@ -58,15 +58,12 @@ struct HeaderAt {
 
 /// Every whole batch header at an aligned place.
 fn headers_in(bytes: &[u8]) -> impl Iterator<Item = HeaderAt> {
-    bytes
-        .chunks_exact(ALIGN_BYTES as usize)
-        .enumerate()
-        .filter_map(|(index, word)| {
-            if word != BATCH_MAGIC {
-                return None;
-            }
-            let offset = index * ALIGN_BYTES as usize;
-            let header = BatchHeader::decode(&bytes[offset..])?;
-            Some(HeaderAt { offset, header })
-        })
+    bytes.chunks_exact(ALIGN_BYTES as usize).enumerate().filter_map(|(index, word)| {
+        if word != BATCH_MAGIC {
+            return None;
+        }
+        let offset = index * ALIGN_BYTES as usize;
+        let header = BatchHeader::decode(&bytes[offset..])?;
+        Some(HeaderAt { offset, header })
+    })
 }

@@ -79,22 +79,14 @@ impl Preparer {
         {
             return Ok(Arc::clone(file));
         }
-        let file = self
-            .shared
-            .files
-            .open(&name_of(segment))
-            .map_err(PrepareError::Io)?;
+        let file = self.shared.files.open(&name_of(segment)).map_err(PrepareError::Io)?;
         self.open = Some((segment, Arc::clone(&file)));
         Ok(file)
     }
 
     fn check_write<T>(&self, written: io::Result<T>) -> Result<T, PrepareError> {
         written.map_err(|error| {
-            if is_disk_full(&error) {
-                PrepareError::DiskFull(error)
-            } else {
-                PrepareError::Io(error)
-            }
+            if is_disk_full(&error) { PrepareError::DiskFull(error) } else { PrepareError::Io(error) }
         })
     }
 
@@ -115,11 +107,7 @@ impl<'a> Claim<'a> {
     fn take(shared: &'a Shared) -> Option<(Work, Self)> {
         let end = shared.end().position;
         let mut prep = shared.prep();
-        let tail = if end.segment() == prep.segment {
-            end.offset()
-        } else {
-            HEADER_BYTES
-        };
+        let tail = if end.segment() == prep.segment { end.offset() } else { HEADER_BYTES };
         let work = next_work(&prep, tail, &shared.config)?;
         prep.is_busy = true;
         Some((work, Self { shared }))
@@ -138,20 +126,12 @@ impl Drop for Claim<'_> {
 }
 
 fn next_work(prep: &Prep, tail: u32, config: &Config) -> Option<Work> {
-    let wanted = tail
-        .saturating_add(config.zero_ahead_bytes)
-        .min(config.segment_bytes);
+    let wanted = tail.saturating_add(config.zero_ahead_bytes).min(config.segment_bytes);
     let step = config.zero_step_bytes();
     let missing = wanted.saturating_sub(prep.zeroed_to);
     if missing >= step || (missing > 0 && wanted == config.segment_bytes) {
-        let to = (prep.zeroed_to + missing.min(step))
-            .next_multiple_of(4096)
-            .min(config.segment_bytes);
-        return Some(Work::Zero {
-            segment: prep.segment,
-            from: prep.zeroed_to,
-            to,
-        });
+        let to = (prep.zeroed_to + missing.min(step)).next_multiple_of(4096).min(config.segment_bytes);
+        return Some(Work::Zero { segment: prep.segment, from: prep.zeroed_to, to });
     }
     let is_ending = prep.zeroed_to >= config.segment_bytes;
     let next = prep.segment.checked_add(1)?;

@@ -33,10 +33,7 @@ const GUESS_BYTES: usize = 512;
 
 impl LogReader {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self {
-            shared,
-            open: Arc::default(),
-        }
+        Self { shared, open: Arc::default() }
     }
 
     /// The end of what is committed: durable when every commit is [`crate::Durability::Synced`].
@@ -66,28 +63,17 @@ impl LogReader {
     /// The started segments, oldest first.
     #[must_use]
     pub fn segments(&self) -> Vec<SegmentInfo> {
-        let segments = self
-            .shared
-            .segments
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let segments = self.shared.segments.read().unwrap_or_else(PoisonError::into_inner);
         segments
             .iter()
-            .map(|(segment, first_seq)| SegmentInfo {
-                segment: *segment,
-                first_seq: *first_seq,
-            })
+            .map(|(segment, first_seq)| SegmentInfo { segment: *segment, first_seq: *first_seq })
             .collect()
     }
 
     /// Where to begin a scan that must show the record `seq`: the start of its segment.
     #[must_use]
     pub fn segment_of(&self, seq: LogSeq) -> Option<Position> {
-        let segments = self
-            .shared
-            .segments
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let segments = self.shared.segments.read().unwrap_or_else(PoisonError::into_inner);
         let (segment, _) = segments.iter().rev().find(|(_, first_seq)| **first_seq <= seq)?;
         (seq < self.next_seq()).then_some(Position::new(*segment, 0))
     }
@@ -143,11 +129,7 @@ impl LogReader {
 
     /// The number of the oldest segment.
     pub(crate) fn oldest(&self) -> u32 {
-        let segments = self
-            .shared
-            .segments
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let segments = self.shared.segments.read().unwrap_or_else(PoisonError::into_inner);
         segments.keys().next().copied().unwrap_or(1)
     }
 
@@ -156,11 +138,7 @@ impl LogReader {
         if let Some(file) = open.get(segment) {
             return Ok(file);
         }
-        let segments = self
-            .shared
-            .segments
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let segments = self.shared.segments.read().unwrap_or_else(PoisonError::into_inner);
         if !segments.contains_key(&segment) {
             return Err(ReadError::NoSegment { segment });
         }
@@ -198,11 +176,8 @@ impl OpenFiles {
 
     fn keep(&mut self, segment: u32, file: Arc<dyn File>, files_max: usize) {
         while self.files.len() >= files_max {
-            let Some(oldest) = self
-                .files
-                .iter()
-                .min_by_key(|(_, (_, used))| *used)
-                .map(|(number, _)| *number)
+            let Some(oldest) =
+                self.files.iter().min_by_key(|(_, (_, used))| *used).map(|(number, _)| *number)
             else {
                 break;
             };
@@ -214,9 +189,7 @@ impl OpenFiles {
 
 impl std::fmt::Debug for LogReader {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("LogReader")
-            .field("end", &self.shared.end())
-            .finish_non_exhaustive()
+        out.debug_struct("LogReader").field("end", &self.shared.end()).finish_non_exhaustive()
     }
 }
 

@@ -41,10 +41,7 @@ pub enum DirError {
 impl DirFiles {
     /// Opens the directory, creating it when needed, and takes its lock.
     pub fn open(path: &Path) -> Result<Self, DirError> {
-        let io = |source| DirError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let io = |source| DirError::Io { path: path.to_owned(), source };
         create_durably(path).map_err(io)?;
         let lock = fs::OpenOptions::new()
             .create(true)
@@ -55,18 +52,12 @@ impl DirFiles {
         match lock.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => {
-                return Err(DirError::InUse {
-                    path: path.to_owned(),
-                });
+                return Err(DirError::InUse { path: path.to_owned() });
             }
             Err(fs::TryLockError::Error(source)) => return Err(io(source)),
         }
         let directory = fs::File::open(path).map_err(io)?;
-        Ok(Self {
-            path: path.to_owned(),
-            directory,
-            _lock: lock,
-        })
+        Ok(Self { path: path.to_owned(), directory, _lock: lock })
     }
 }
 
@@ -75,10 +66,7 @@ fn create_durably(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_durably(parent)?;
     match fs::create_dir(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -99,19 +87,13 @@ impl Files for DirFiles {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        let file = fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(self.path.join(name))?;
+        let file = fs::OpenOptions::new().read(true).write(true).open(self.path.join(name))?;
         Ok(Arc::new(RealFile(file)))
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        let file = fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(self.path.join(name))?;
+        let file =
+            fs::OpenOptions::new().read(true).write(true).create_new(true).open(self.path.join(name))?;
         Ok(Arc::new(RealFile(file)))
     }
 

@@ -36,22 +36,10 @@ pub(crate) fn repair(files: &dyn Files, survey: &Survey) -> Result<Repaired, Ope
     }
     let rewritten_bytes = rewrite(files, survey, file.as_ref())?;
     file.sync_data().map_err(OpenError::io("sync segment", &name))?;
-    files
-        .sync_dir()
-        .map_err(OpenError::io("sync the directory", "."))?;
-    let torn = (torn_bytes > 0).then_some(Torn {
-        position: survey.stop,
-        bytes: torn_bytes,
-    });
-    let spare = survey
-        .segments
-        .get(survey.tail + 1)
-        .filter(|_| is_spare(survey, 0));
-    Ok(Repaired {
-        torn,
-        rewritten_bytes,
-        spare_bytes: spare.map(|spare| spare.bytes as u32),
-    })
+    files.sync_dir().map_err(OpenError::io("sync the directory", "."))?;
+    let torn = (torn_bytes > 0).then_some(Torn { position: survey.stop, bytes: torn_bytes });
+    let spare = survey.segments.get(survey.tail + 1).filter(|_| is_spare(survey, 0));
+    Ok(Repaired { torn, rewritten_bytes, spare_bytes: spare.map(|spare| spare.bytes as u32) })
 }
 
 /// Whether the segment so far behind the one after the tail is the blank next one.
@@ -68,17 +56,11 @@ fn drop_later(files: &dyn Files, survey: &Survey) -> Result<u64, OpenError> {
             continue;
         }
         let segment = &survey.segments[survey.tail + 1 + index];
-        let header_bytes = segment
-            .own_header()
-            .map_or(0, |header| u64::from(header.header_bytes()));
+        let header_bytes = segment.own_header().map_or(0, |header| u64::from(header.header_bytes()));
         torn_bytes += used.map_or(0, |last| last + 1).saturating_sub(header_bytes);
         let name = name_of(segment.number);
-        files
-            .remove(&name)
-            .map_err(OpenError::io("remove segment", &name))?;
-        files
-            .sync_dir()
-            .map_err(OpenError::io("sync the directory", "."))?;
+        files.remove(&name).map_err(OpenError::io("remove segment", &name))?;
+        files.sync_dir().map_err(OpenError::io("sync the directory", "."))?;
     }
     Ok(torn_bytes)
 }
@@ -96,9 +78,7 @@ fn rewrite(files: &dyn Files, survey: &Survey, file: &dyn File) -> Result<u64, O
     if let Some(before) = survey.tail.checked_sub(1).map(|index| &survey.segments[index])
         && mark.segment() == before.number
     {
-        let until = Position::new(before.number, mark.offset())
-            .plus(BATCH_HEADER_BYTES)
-            .offset();
+        let until = Position::new(before.number, mark.offset()).plus(BATCH_HEADER_BYTES).offset();
         let until = until.min(before.bytes as u32);
         let name = name_of(before.number);
         let file = files.open(&name).map_err(OpenError::io("open segment", &name))?;
@@ -119,8 +99,7 @@ fn rewrite_range(file: &dyn File, number: u32, from: u32, to: u32) -> Result<u64
         if count == 0 {
             break;
         }
-        file.write_all_at(&buffer[..count], at)
-            .map_err(OpenError::io("write segment", &name))?;
+        file.write_all_at(&buffer[..count], at).map_err(OpenError::io("write segment", &name))?;
         at += count as u64;
     }
     Ok(at.saturating_sub(u64::from(from)))

@@ -34,15 +34,7 @@ pub struct Scan {
 impl Scan {
     pub(crate) fn new(reader: LogReader, from: Position) -> Self {
         let segment = from.segment().max(reader.oldest());
-        Self {
-            reader,
-            from,
-            segment,
-            cursor: None,
-            batch: None,
-            shown: 0,
-            body_at: 0,
-        }
+        Self { reader, from, segment, cursor: None, batch: None, shown: 0, body_at: 0 }
     }
 
     /// The next record, or `None` at the committed end. After an error the scan stays where it is: nothing is served
@@ -61,12 +53,7 @@ impl Scan {
         };
         let body = self.cursor.as_ref().map(SegmentCursor::body).unwrap_or_default();
         let record = body.get(body_at..).and_then(parse_record);
-        Ok(record.map(|record| Record {
-            seq,
-            position,
-            batch,
-            payload: record.payload,
-        }))
+        Ok(record.map(|record| Record { seq, position, batch, payload: record.payload }))
     }
 
     fn next_in_batch(&mut self) -> Option<(LogSeq, Position, Position, usize)> {
@@ -102,9 +89,7 @@ impl Scan {
                 let size = self.reader.file(segment)?.size();
                 cursor.set_limit(size.map_err(|source| ReadError::Io { segment, source })?);
             }
-            let step = cursor
-                .step()
-                .map_err(|source| ReadError::Io { segment, source })?;
+            let step = cursor.step().map_err(|source| ReadError::Io { segment, source })?;
             let position = cursor.position();
             if !matches!(step, Step::Sealed) {
                 self.cursor = Some(cursor);
@@ -141,11 +126,7 @@ pub(crate) fn open_cursor(
         return Err(reader.damaged(start, DamageKind::ForeignSegment));
     }
     let end = reader.committed_end();
-    let limit = if end.segment() == segment {
-        u64::from(end.offset())
-    } else {
-        file.size().map_err(io)?
-    };
+    let limit = if end.segment() == segment { u64::from(end.offset()) } else { file.size().map_err(io)? };
     let mut cursor = SegmentCursor::new(file, &header, limit);
     if from.segment() == segment {
         cursor.try_seek(from.offset()).map_err(io)?;

@@ -30,12 +30,7 @@ impl Scrubber {
     pub(crate) fn new(reader: LogReader) -> Self {
         let until = reader.committed_end();
         let segment = reader.oldest();
-        Self {
-            reader,
-            until,
-            segment,
-            cursor: None,
-        }
+        Self { reader, until, segment, cursor: None }
     }
 
     /// Checks whole batches until `budget_bytes` are reached.
@@ -93,10 +88,7 @@ impl Scrubber {
             Step::End => DamageKind::Gone,
             Step::Invalid(kind) => kind,
         };
-        let damage = Damage {
-            position: before,
-            kind,
-        };
+        let damage = Damage { position: before, kind };
         self.reader.damaged(before, kind);
         found.damage.push(damage);
         let file = self.reader.file(segment)?;

@@ -58,11 +58,7 @@ pub(crate) fn list(files: &dyn Files) -> Result<Vec<SegmentFile>, ListError> {
         let file = files.open(&name).map_err(fail("open segment", &name))?;
         let bytes = file.size().map_err(fail("read the size of segment", &name))?;
         let header = SegmentHeader::read(file.as_ref()).map_err(fail("read the header of segment", &name))?;
-        segments.push(SegmentFile {
-            number,
-            bytes: bytes.min(u64::from(u32::MAX)),
-            header,
-        });
+        segments.push(SegmentFile { number, bytes: bytes.min(u64::from(u32::MAX)), header });
     }
     Ok(segments)
 }

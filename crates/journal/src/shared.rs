@@ -118,9 +118,7 @@ impl Shared {
     /// The preparation state, once the preparer is not writing.
     pub(crate) fn idle_prep(&self) -> MutexGuard<'_, Prep> {
         let prep = self.prep();
-        self.prep_idle
-            .wait_while(prep, |prep| prep.is_busy)
-            .unwrap_or_else(PoisonError::into_inner)
+        self.prep_idle.wait_while(prep, |prep| prep.is_busy).unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn notify_idle(&self) {
@@ -128,10 +126,7 @@ impl Shared {
     }
 
     pub(crate) fn add_segment(&self, segment: u32, first_seq: LogSeq) {
-        self.segments
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(segment, first_seq);
+        self.segments.write().unwrap_or_else(PoisonError::into_inner).insert(segment, first_seq);
     }
 
     /// Nothing is acknowledged from here on.

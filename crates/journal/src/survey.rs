@@ -57,10 +57,7 @@ pub(crate) fn survey(
     check_numbers(&segments)?;
     let from = from.unwrap_or(Position::ZERO);
     let start = start_index(&segments, from)?;
-    let log_id = segments
-        .iter()
-        .find_map(SegmentFile::own_header)
-        .map(|header| header.log_id);
+    let log_id = segments.iter().find_map(SegmentFile::own_header).map(|header| header.log_id);
     let mut survey = Survey {
         segments,
         tail: start,
@@ -85,11 +82,7 @@ pub(crate) fn survey(
 fn check_versions(segments: &[SegmentFile]) -> Result<(), OpenError> {
     for segment in segments {
         if let HeaderRead::Newer(found) = segment.header {
-            return Err(OpenError::NewerFormat {
-                segment: segment.number,
-                found,
-                supported: FORMAT_VERSION,
-            });
+            return Err(OpenError::NewerFormat { segment: segment.number, found, supported: FORMAT_VERSION });
         }
     }
     Ok(())
@@ -98,9 +91,7 @@ fn check_versions(segments: &[SegmentFile]) -> Result<(), OpenError> {
 fn check_numbers(segments: &[SegmentFile]) -> Result<(), OpenError> {
     for pair in segments.windows(2) {
         if pair[1].number - pair[0].number != 1 {
-            return Err(OpenError::MissingSegment {
-                segment: pair[0].number + 1,
-            });
+            return Err(OpenError::MissingSegment { segment: pair[0].number + 1 });
         }
     }
     Ok(())
@@ -116,20 +107,14 @@ fn start_index(segments: &[SegmentFile], from: Position) -> Result<usize, OpenEr
         return Err(OpenError::Removed { from, oldest });
     }
     let index = (from.segment() - oldest) as usize;
-    let last_started = segments
-        .iter()
-        .rposition(|segment| segment.own_header().is_some())
-        .unwrap_or(0);
+    let last_started = segments.iter().rposition(|segment| segment.own_header().is_some()).unwrap_or(0);
     Ok(index.min(last_started))
 }
 
 impl Survey {
     fn damaged(&self, position: Position, kind: DamageKind) -> OpenError {
         let durable = self.durable.max(position);
-        OpenError::Damaged {
-            damage: Damage { position, kind },
-            durable,
-        }
+        OpenError::Damaged { damage: Damage { position, kind }, durable }
     }
 
     /// What is wrong with the header of a segment, if anything.
@@ -152,9 +137,7 @@ impl Survey {
             if let Some(kind) = self.header_fault(index) {
                 return Err(self.damaged(place, kind));
             }
-            let first_seq = self.segments[index]
-                .own_header()
-                .map_or(least, |header| header.first_seq);
+            let first_seq = self.segments[index].own_header().map_or(least, |header| header.first_seq);
             if first_seq < least {
                 return Err(self.damaged(place, DamageKind::SegmentSequence));
             }
@@ -175,11 +158,7 @@ impl Survey {
             let number = self.segments[index].number;
             if let Some(kind) = self.header_fault(index) {
                 let is_damage = index > 0 || number > 1 || kind == DamageKind::ForeignSegment;
-                return Ok(Stop {
-                    position: Position::new(number, 0),
-                    kind,
-                    is_damage,
-                });
+                return Ok(Stop { position: Position::new(number, 0), kind, is_damage });
             }
             let follows_seal = index > start;
             let Some(header) = self.segments[index].own_header().cloned() else {
@@ -187,11 +166,7 @@ impl Survey {
             };
             if follows_seal && header.first_seq != self.next_seq {
                 let kind = DamageKind::SegmentSequence;
-                return Ok(Stop {
-                    position: Position::new(number, 0),
-                    kind,
-                    is_damage: true,
-                });
+                return Ok(Stop { position: Position::new(number, 0), kind, is_damage: true });
             }
             self.durable = self.durable.max(header.durable);
             let name = name_of(number);
@@ -202,9 +177,7 @@ impl Survey {
             }
         }
         let last = self.segments.last().map_or(0, |segment| segment.number);
-        Err(OpenError::MissingSegment {
-            segment: last.saturating_add(1),
-        })
+        Err(OpenError::MissingSegment { segment: last.saturating_add(1) })
     }
 
     /// Walks one segment; none when it is whole and sealed.
@@ -218,9 +191,7 @@ impl Survey {
         let number = cursor.position().segment();
         let name = name_of(number);
         if from.segment() == number {
-            cursor
-                .try_seek(from.offset())
-                .map_err(OpenError::io("read segment", &name))?;
+            cursor.try_seek(from.offset()).map_err(OpenError::io("read segment", &name))?;
         }
         loop {
             let step = cursor.step().map_err(OpenError::io("read segment", &name))?;
@@ -237,25 +208,13 @@ impl Survey {
                     let behind = marks::search(file, number, u64::from(position.offset()), self.log_id)
                         .map_err(OpenError::io("read segment", &name))?;
                     let kind = DamageKind::Garbage;
-                    return Ok(behind.last_used.map(|_| Stop {
-                        position,
-                        kind,
-                        is_damage: true,
-                    }));
+                    return Ok(behind.last_used.map(|_| Stop { position, kind, is_damage: true }));
                 }
                 Step::End => {
-                    return Ok(Some(Stop {
-                        position,
-                        kind: DamageKind::Gone,
-                        is_damage: false,
-                    }));
+                    return Ok(Some(Stop { position, kind: DamageKind::Gone, is_damage: false }));
                 }
                 Step::Invalid(kind) => {
-                    return Ok(Some(Stop {
-                        position,
-                        kind,
-                        is_damage: false,
-                    }));
+                    return Ok(Some(Stop { position, kind, is_damage: false }));
                 }
             }
         }
@@ -266,11 +225,7 @@ impl Survey {
         let mut durable = self.durable;
         for index in self.tail..self.segments.len() {
             let segment = &self.segments[index];
-            let from = if index == self.tail {
-                u64::from(self.stop.offset())
-            } else {
-                0
-            };
+            let from = if index == self.tail { u64::from(self.stop.offset()) } else { 0 };
             let name = name_of(segment.number);
             let file = files.open(&name).map_err(OpenError::io("open segment", &name))?;
             let found = marks::search(file.as_ref(), segment.number, from, self.log_id)
@@ -301,15 +256,10 @@ impl Survey {
         }
         let oldest = self.segments.first().map_or(1, |segment| segment.number);
         if oldest > self.floor_segment && self.floor_segment > 0 {
-            return Err(OpenError::MissingSegment {
-                segment: self.floor_segment,
-            });
+            return Err(OpenError::MissingSegment { segment: self.floor_segment });
         }
         if from > stop.position {
-            return Err(OpenError::Shorter {
-                from,
-                end: stop.position,
-            });
+            return Err(OpenError::Shorter { from, end: stop.position });
         }
         Ok(())
     }
@@ -317,9 +267,7 @@ impl Survey {
     /// First sequence of every started segment.
     pub(crate) fn first_seqs(&self) -> BTreeMap<u32, LogSeq> {
         let started = self.segments[..=self.tail].iter();
-        started
-            .filter_map(|segment| Some((segment.number, segment.own_header()?.first_seq)))
-            .collect()
+        started.filter_map(|segment| Some((segment.number, segment.own_header()?.first_seq))).collect()
     }
 }
 
@@ -335,17 +283,8 @@ fn visit_batch(
         if position < from {
             continue;
         }
-        let record = Record {
-            seq,
-            position,
-            batch: batch.position,
-            payload,
-        };
-        visit(record).map_err(|source| OpenError::Visit {
-            seq,
-            position,
-            source,
-        })?;
+        let record = Record { seq, position, batch: batch.position, payload };
+        visit(record).map_err(|source| OpenError::Visit { seq, position, source })?;
         visited += 1;
     }
     Ok(visited)

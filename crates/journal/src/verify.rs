@@ -72,17 +72,8 @@ pub fn verify(files: &dyn Files, progress: &mut dyn FnMut(u64, u64)) -> Result<R
         segments::list(files).map_err(|error| VerifyError::io(error.doing, &error.name)(error.source))?;
     let bytes_total = segments.iter().map(|segment| segment.bytes).sum();
     let mut bytes_done = 0;
-    let log_id = segments
-        .iter()
-        .find_map(SegmentFile::own_header)
-        .map(|header| header.log_id);
-    let mut check = Check {
-        report: Report {
-            log_id,
-            ..Report::default()
-        },
-        ..Check::default()
-    };
+    let log_id = segments.iter().find_map(SegmentFile::own_header).map(|header| header.log_id);
+    let mut check = Check { report: Report { log_id, ..Report::default() }, ..Check::default() };
     for segment in &segments {
         check.segment(files, segment)?;
         bytes_done += segment.bytes;
@@ -126,22 +117,14 @@ impl Check {
         if let Some(before) = self.before {
             self.report.missing.extend(before.number + 1..segment.number);
         }
-        let mut of = SegmentReport {
-            segment: segment.number,
-            bytes: segment.bytes,
-            ..SegmentReport::default()
-        };
-        let file = files
-            .open(&name)
-            .map_err(VerifyError::io("open segment", &name))?;
+        let mut of =
+            SegmentReport { segment: segment.number, bytes: segment.bytes, ..SegmentReport::default() };
+        let file = files.open(&name).map_err(VerifyError::io("open segment", &name))?;
         let found = marks::search(file.as_ref(), segment.number, 0, self.report.log_id).map_err(io())?;
         let follows_seal = self.before.is_some_and(|before| before.is_sealed);
         if found.last_used.is_none() && !follows_seal {
             of.is_blank = true;
-            self.before = self.before.map(|before| Before {
-                number: segment.number,
-                ..before
-            });
+            self.before = self.before.map(|before| Before { number: segment.number, ..before });
             self.report.segments.push(of);
             return Ok(());
         }
@@ -154,12 +137,8 @@ impl Check {
                 self.report.durable = self.report.durable.max(start.plus(1));
             }
             self.trailing_bytes += found.last_used.map_or(0, |last| last + 1);
-            self.before = Some(Before {
-                number: segment.number,
-                end: start,
-                next_seq: LogSeq::ZERO,
-                is_sealed: false,
-            });
+            self.before =
+                Some(Before { number: segment.number, end: start, next_seq: LogSeq::ZERO, is_sealed: false });
             self.report.segments.push(of);
             return Ok(());
         };
@@ -188,10 +167,7 @@ impl Check {
             }
             HeaderRead::Valid(_) => {
                 // Never torn: a crash does not write a whole header of something else.
-                self.report.damage.push(Damage {
-                    position: start,
-                    kind: DamageKind::ForeignSegment,
-                });
+                self.report.damage.push(Damage { position: start, kind: DamageKind::ForeignSegment });
             }
             _ => {}
         }
@@ -269,12 +245,7 @@ impl Check {
                 }
             }
             let (end, next_seq, is_sealed) = (position, of.next_seq, of.is_sealed);
-            self.before = Some(Before {
-                number,
-                end,
-                next_seq,
-                is_sealed,
-            });
+            self.before = Some(Before { number, end, next_seq, is_sealed });
             return Ok(());
         }
     }
@@ -283,10 +254,8 @@ impl Check {
         let mut report = self.report;
         self.suspects.dedup_by_key(|suspect| suspect.position);
         let durable = report.durable;
-        let (damage, torn): (Vec<_>, Vec<_>) = self
-            .suspects
-            .into_iter()
-            .partition(|suspect| suspect.position < durable);
+        let (damage, torn): (Vec<_>, Vec<_>) =
+            self.suspects.into_iter().partition(|suspect| suspect.position < durable);
         report.damage.extend(damage);
         report.damage.sort_by_key(|damage| damage.position);
         if let Some(before) = self.before {
@@ -298,15 +267,11 @@ impl Check {
         }
         let oldest = report.segments.first().map_or(1, |segment| segment.segment);
         if self.floor_segment > 0 {
-            report
-                .missing
-                .extend(self.floor_segment..oldest.max(self.floor_segment));
+            report.missing.extend(self.floor_segment..oldest.max(self.floor_segment));
         }
         report.missing.sort_unstable();
-        report.torn = torn.first().map(|torn| Torn {
-            position: torn.position,
-            bytes: self.trailing_bytes.max(1),
-        });
+        report.torn =
+            torn.first().map(|torn| Torn { position: torn.position, bytes: self.trailing_bytes.max(1) });
         report.is_clean = self.last_flags.is_clean() && report.torn.is_none() && report.is_sound();
         report
     }

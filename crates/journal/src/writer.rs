@@ -101,10 +101,7 @@ impl LogWriter {
     pub fn commit(&mut self, batch: &mut Batch, durability: Durability) -> Result<Committed, CommitError> {
         self.check_usable()?;
         if batch.first_seq() != self.next_seq {
-            return Err(CommitError::OutOfOrder {
-                expected: self.next_seq,
-                found: batch.first_seq(),
-            });
+            return Err(CommitError::OutOfOrder { expected: self.next_seq, found: batch.first_seq() });
         }
         self.begin()?;
         let mut write = Duration::ZERO;
@@ -183,18 +180,11 @@ impl LogWriter {
     }
 
     fn check_usable(&self) -> Result<(), CommitError> {
-        if self.shared.is_poisoned() {
-            Err(CommitError::Poisoned)
-        } else {
-            Ok(())
-        }
+        if self.shared.is_poisoned() { Err(CommitError::Poisoned) } else { Ok(()) }
     }
 
     fn publish(&self) {
-        self.shared.set_end(End {
-            position: self.end(),
-            next_seq: self.next_seq,
-        });
+        self.shared.set_end(End { position: self.end(), next_seq: self.next_seq });
     }
 
     fn header(&self, flags: Flags) -> BatchHeader {
@@ -220,11 +210,7 @@ impl LogWriter {
     /// Makes sure that `bytes` and a seal after them fit the segment.
     fn make_room(&mut self, bytes: u32) -> Result<(), CommitError> {
         let needed = u64::from(self.active.tail) + u64::from(bytes) + u64::from(BATCH_HEADER_BYTES);
-        if needed > u64::from(self.shared.config.segment_bytes) {
-            self.rotate()
-        } else {
-            Ok(())
-        }
+        if needed > u64::from(self.shared.config.segment_bytes) { self.rotate() } else { Ok(()) }
     }
 
     /// Starts the next segment. Each step is durable before the next: all that was written, the header of the next
@@ -251,18 +237,8 @@ impl LogWriter {
         self.shared.add_segment(next, self.next_seq);
         let tail = header.header_bytes();
         let zeroed_to = zeroed_to.max(tail);
-        *self.shared.idle_prep() = Prep {
-            segment: next,
-            zeroed_to,
-            spare_bytes: None,
-            is_busy: false,
-        };
-        self.active = Active {
-            file,
-            number: next,
-            tail,
-            dirty_to: tail,
-        };
+        *self.shared.idle_prep() = Prep { segment: next, zeroed_to, spare_bytes: None, is_busy: false };
+        self.active = Active { file, number: next, tail, dirty_to: tail };
         self.synced = self.end();
         self.is_marked = true;
         count(&self.shared.counts.rotations, 1);
@@ -321,16 +297,8 @@ impl LogWriter {
         }
         count(&shared.counts.late_zeroings, 1);
         let step = shared.config.zero_step_bytes();
-        let until = to
-            .next_multiple_of(4096)
-            .saturating_add(step)
-            .min(shared.config.segment_bytes)
-            .max(to);
-        let written = write_zeros(
-            self.active.file.as_ref(),
-            u64::from(prep.zeroed_to),
-            u64::from(until),
-        );
+        let until = to.next_multiple_of(4096).saturating_add(step).min(shared.config.segment_bytes).max(to);
+        let written = write_zeros(self.active.file.as_ref(), u64::from(prep.zeroed_to), u64::from(until));
         self.check_write(written)?;
         prep.zeroed_to = until;
         Ok(())

@@ -23,10 +23,7 @@ fn after_a_failed_sync_nothing_is_acknowledged_ever() {
     let mut batch = log.writer.new_batch();
     batch.push(b"lost").unwrap();
     disk.fail_sync_after(1);
-    assert!(matches!(
-        log.writer.commit(&mut batch, Durability::Synced),
-        Err(CommitError::Sync(_))
-    ));
+    assert!(matches!(log.writer.commit(&mut batch, Durability::Synced), Err(CommitError::Sync(_))));
     for _ in 0..3 {
         let again = log.writer.commit(&mut batch, Durability::Synced).unwrap_err();
         assert!(matches!(again, CommitError::Poisoned) && !again.is_passing());
@@ -36,10 +33,7 @@ fn after_a_failed_sync_nothing_is_acknowledged_ever() {
     assert!(matches!(log.preparer.prepare_step(), Err(PrepareError::Poisoned)));
     assert!(log.reader.is_poisoned());
     // What was acknowledged is still read; what was not is not shown.
-    assert_eq!(
-        log.reader.read(kept[0].position, kept[0].seq).unwrap(),
-        b"acknowledged"
-    );
+    assert_eq!(log.reader.read(kept[0].position, kept[0].seq).unwrap(), b"acknowledged");
     assert_eq!(log.reader.next_seq(), LogSeq::new(2));
     assert!(matches!(log.writer.close(), Err(CommitError::Poisoned)));
 }
@@ -53,10 +47,7 @@ fn a_failed_sync_of_the_preparer_stops_the_writer_too() {
     assert!(matches!(log.preparer.prepare_step(), Err(PrepareError::Io(_))));
     let mut batch = log.writer.new_batch();
     batch.push(b"x").unwrap();
-    assert!(matches!(
-        log.writer.commit(&mut batch, Durability::Synced),
-        Err(CommitError::Poisoned)
-    ));
+    assert!(matches!(log.writer.commit(&mut batch, Durability::Synced), Err(CommitError::Poisoned)));
 }
 
 #[test]
@@ -96,10 +87,7 @@ fn a_full_disk_refuses_and_then_goes_on() {
             match log.writer.commit(&mut batch, Durability::Synced) {
                 Ok(committed) => kept.push((committed.position(pushed.offset_in_batch), pushed.seq, payload)),
                 Err(error) => {
-                    assert!(
-                        matches!(error, CommitError::DiskFull(_)) && error.is_passing(),
-                        "{error}"
-                    );
+                    assert!(matches!(error, CommitError::DiskFull(_)) && error.is_passing(), "{error}");
                     refused += 1;
                 }
             }
@@ -109,11 +97,7 @@ fn a_full_disk_refuses_and_then_goes_on() {
         let mut batch = log.writer.new_batch();
         let pushed = batch.push(b"space again").unwrap();
         let committed = log.writer.commit(&mut batch, Durability::Synced).unwrap();
-        kept.push((
-            committed.position(pushed.offset_in_batch),
-            pushed.seq,
-            b"space again".to_vec(),
-        ));
+        kept.push((committed.position(pushed.offset_in_batch), pushed.seq, b"space again".to_vec()));
     }
     assert!(refused > 50 && log.reader.counters().disk_full >= refused);
     for (position, seq, payload) in &kept {
@@ -122,12 +106,7 @@ fn a_full_disk_refuses_and_then_goes_on() {
     disk.crash();
     let (_, recovery, found) = open(&disk).unwrap();
     assert_eq!(found.len(), kept.len());
-    assert!(
-        found
-            .iter()
-            .zip(&kept)
-            .all(|(found, kept)| found.payload == kept.2)
-    );
+    assert!(found.iter().zip(&kept).all(|(found, kept)| found.payload == kept.2));
     assert_eq!(recovery.torn, None);
 }
 
@@ -148,10 +127,7 @@ fn a_full_disk_does_not_keep_the_log_from_being_read() {
     }
     disk.kill();
     let (mut log, recovery, found) = open(&disk).unwrap();
-    assert_eq!(
-        (found.len(), recovery.next_seq),
-        (count, LogSeq::new(count as u64 + 1))
-    );
+    assert_eq!((found.len(), recovery.next_seq), (count, LogSeq::new(count as u64 + 1)));
     assert_eq!(log.reader.read(found[0].position, found[0].seq).unwrap(), [0; 16]);
     disk.set_space_left(None);
     commit(&mut log.writer, &[b"space again"]);
@@ -161,11 +137,7 @@ fn a_full_disk_does_not_keep_the_log_from_being_read() {
 fn what_a_refused_write_leaves_behind_is_cleared_by_the_next() {
     for nth in 6..16 {
         let disk = SimDisk::new(nth);
-        let fault = Fault {
-            operation: Operation::Write,
-            nth,
-            action: Action::Enospc,
-        };
+        let fault = Fault { operation: Operation::Write, nth, action: Action::Enospc };
         let files = Arc::new(FailingFiles::new(disk.files(), fault));
         let (mut log, _, _) = open_with(files, small_config(), None).unwrap();
         let mut count = 0;
@@ -183,10 +155,7 @@ fn what_a_refused_write_leaves_behind_is_cleared_by_the_next() {
         let (_, recovery, found) = open(&disk).unwrap();
         assert_eq!((found.len(), recovery.torn), (count, None), "write {nth}");
         let report = halley_journal::verify(disk.files().as_ref(), &mut |_, _| {}).unwrap();
-        assert!(
-            report.is_sound() && report.torn.is_none(),
-            "write {nth}: {report:?}"
-        );
+        assert!(report.is_sound() && report.torn.is_none(), "write {nth}: {report:?}");
     }
 }
 
@@ -211,13 +180,7 @@ fn batches_must_follow_each_other() {
 fn a_batch_says_when_it_is_full_and_what_never_fits() {
     let config = small_config();
     let mut batch = halley_journal::Batch::new(LogSeq::FIRST, &config);
-    assert_eq!(
-        batch.push(&[0; 2049]),
-        Err(PushError::TooLong {
-            bytes: 2049,
-            bytes_max: 2048
-        })
-    );
+    assert_eq!(batch.push(&[0; 2049]), Err(PushError::TooLong { bytes: 2049, bytes_max: 2048 }));
     let mut pushed = 0;
     while batch.has_room_for(2000) {
         batch.push(&[0; 2000]).unwrap();
@@ -242,10 +205,7 @@ fn an_empty_batch_writes_nothing() {
 #[test]
 fn a_commit_is_one_write_and_one_sync_when_the_preparer_keeps_up() {
     let disk = SimDisk::new(1);
-    let config = Config {
-        first_segment_zero_bytes: 8 << 10,
-        ..small_config()
-    };
+    let config = Config { first_segment_zero_bytes: 8 << 10, ..small_config() };
     let (mut log, _, _) = open_with(disk.files(), config, None).unwrap();
     let mut batch = log.writer.new_batch();
     for _ in 0..100 {
@@ -263,10 +223,7 @@ fn a_commit_is_one_write_and_one_sync_when_the_preparer_keeps_up() {
     }
     let counters = log.reader.counters();
     assert_eq!((counters.late_zeroings, counters.late_segments), (0, 0));
-    assert!(
-        counters.rotations > 3 && counters.records == 300 && counters.batches == 100,
-        "{counters:?}"
-    );
+    assert!(counters.rotations > 3 && counters.records == 300 && counters.batches == 100, "{counters:?}");
 }
 
 #[test]
@@ -277,10 +234,7 @@ fn commits_go_on_when_the_preparer_never_runs_and_are_counted() {
         commit(&mut log.writer, &[&[5; 900]]);
     }
     let counters = log.reader.counters();
-    assert!(
-        counters.late_zeroings > 3 && counters.late_segments > 3,
-        "{counters:?}"
-    );
+    assert!(counters.late_zeroings > 3 && counters.late_segments > 3, "{counters:?}");
     disk.crash();
     assert_eq!(open(&disk).unwrap().2.len(), 100);
 }
@@ -338,30 +292,19 @@ fn a_log_may_start_at_any_sequence() {
     assert_eq!(committed.first_seq, LogSeq::new(1_000_000));
     // Only a new log asks.
     let (_, recovery, _) = open(&disk).unwrap();
-    assert_eq!(
-        (recovery.oldest_seq, recovery.next_seq),
-        (LogSeq::new(1_000_000), LogSeq::new(1_000_001))
-    );
+    assert_eq!((recovery.oldest_seq, recovery.next_seq), (LogSeq::new(1_000_000), LogSeq::new(1_000_001)));
 }
 
 #[test]
 fn an_index_that_knows_more_than_the_log_is_told() {
     let disk = SimDisk::new(1);
     let ahead = Some(Position::new(1, 9000));
-    assert!(matches!(
-        open_with(disk.files(), small_config(), ahead),
-        Err(OpenError::Shorter { .. })
-    ));
+    assert!(matches!(open_with(disk.files(), small_config(), ahead), Err(OpenError::Shorter { .. })));
     assert!(disk.names().is_empty());
     drop(open(&disk).unwrap());
     for ahead in [Position::new(1, 9000), Position::new(2, 0), Position::new(900, 7)] {
-        let refused = open_with(disk.files(), small_config(), Some(ahead))
-            .map(drop)
-            .unwrap_err();
-        assert!(
-            matches!(refused, OpenError::Shorter { from, .. } if from == ahead),
-            "{refused}"
-        );
+        let refused = open_with(disk.files(), small_config(), Some(ahead)).map(drop).unwrap_err();
+        assert!(matches!(refused, OpenError::Shorter { from, .. } if from == ahead), "{refused}");
     }
 }
 
@@ -372,10 +315,7 @@ fn reads_beyond_the_end_are_refused() {
     let (committed, _) = commit(&mut log.writer, &[b"x"]);
     let beyond = log.reader.read(committed.end, LogSeq::new(2)).unwrap_err();
     assert!(matches!(beyond, ReadError::NotCommitted { .. }));
-    let nowhere = log
-        .reader
-        .read(Position::new(0, 5000), LogSeq::new(1))
-        .unwrap_err();
+    let nowhere = log.reader.read(Position::new(0, 5000), LogSeq::new(1)).unwrap_err();
     assert!(matches!(nowhere, ReadError::NoSegment { segment: 0 }));
 }
 
@@ -385,11 +325,7 @@ fn a_visitor_may_refuse() {
     let (mut log, _, _) = open(&disk).unwrap();
     commit(&mut log.writer, &[b"a", b"b"]);
     let refused = halley_journal::Log::open(disk.files(), small_config(), None, &mut |record| {
-        if record.payload == b"b" {
-            Err("no".into())
-        } else {
-            Ok(())
-        }
+        if record.payload == b"b" { Err("no".into()) } else { Ok(()) }
     });
     assert!(matches!(refused.map(drop), Err(OpenError::Visit { seq, .. }) if seq == LogSeq::new(2)));
 }
@@ -401,54 +337,24 @@ fn a_configuration_that_cannot_work_is_refused() {
         change(&mut config);
         config.check().unwrap_err()
     };
-    assert!(matches!(
-        refused(|config| config.segment_bytes = 5000),
-        ConfigError::SegmentBytes(5000)
-    ));
-    assert!(matches!(
-        refused(|config| config.batch_bytes_max = 16 << 10),
-        ConfigError::BatchBytes { .. }
-    ));
-    assert!(matches!(
-        refused(|config| config.record_bytes_max = 6 << 10),
-        ConfigError::RecordBytes { .. }
-    ));
-    assert!(matches!(
-        refused(|config| config.reader_files_max = 0),
-        ConfigError::ReaderFiles
-    ));
+    assert!(matches!(refused(|config| config.segment_bytes = 5000), ConfigError::SegmentBytes(5000)));
+    assert!(matches!(refused(|config| config.batch_bytes_max = 16 << 10), ConfigError::BatchBytes { .. }));
+    assert!(matches!(refused(|config| config.record_bytes_max = 6 << 10), ConfigError::RecordBytes { .. }));
+    assert!(matches!(refused(|config| config.reader_files_max = 0), ConfigError::ReaderFiles));
     assert_eq!(Config::default().check(), Ok(()));
 }
 
 #[test]
 fn injected_faults_are_read_from_text_and_happen() {
     let fault: Fault = "sync:3:eio".parse().unwrap();
-    assert_eq!(
-        fault,
-        Fault {
-            operation: Operation::Sync,
-            nth: 3,
-            action: Action::Eio
-        }
-    );
-    for wrong in [
-        "",
-        "sync",
-        "sync:0:eio",
-        "sync:1:boom",
-        "read:1:eio",
-        "sync:1:eio:more",
-    ] {
+    assert_eq!(fault, Fault { operation: Operation::Sync, nth: 3, action: Action::Eio });
+    for wrong in ["", "sync", "sync:0:eio", "sync:1:boom", "read:1:eio", "sync:1:eio:more"] {
         assert!(wrong.parse::<Fault>().is_err(), "{wrong}");
     }
     let mut outcomes = Vec::new();
     for nth in 1..40 {
         let disk = SimDisk::new(nth);
-        let fault = Fault {
-            operation: Operation::Sync,
-            nth,
-            action: Action::Eio,
-        };
+        let fault = Fault { operation: Operation::Sync, nth, action: Action::Eio };
         let files = Arc::new(FailingFiles::new(disk.files(), fault));
         let Ok((mut log, _, _)) = open_with(files, small_config(), None) else {
             continue;

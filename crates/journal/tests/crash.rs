@@ -4,10 +4,7 @@
 //! The same run with syncs that do nothing must fail, else the checker is blind.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
-#![expect(
-    clippy::print_stdout,
-    reason = "the totals of the runs are part of the evidence"
-)]
+#![expect(clippy::print_stdout, reason = "the totals of the runs are part of the evidence")]
 
 mod common;
 
@@ -52,11 +49,7 @@ impl Model {
     /// Compares what an open has shown with what must be there.
     fn check(&mut self, found: &[Kept]) -> Result<(), String> {
         if found.len() < self.durable {
-            return Err(format!(
-                "{} records found, {} were acknowledged",
-                found.len(),
-                self.durable
-            ));
+            return Err(format!("{} records found, {} were acknowledged", found.len(), self.durable));
         }
         for (index, kept) in found.iter().enumerate() {
             if kept.seq.get() != index as u64 + 1 {
@@ -93,10 +86,7 @@ impl Model {
                 seq = seq.plus(1);
             }
             if seq != reader.next_seq() {
-                return Err(format!(
-                    "the scan ends before {seq}, the log before {}",
-                    reader.next_seq()
-                ));
+                return Err(format!("the scan ends before {seq}, the log before {}", reader.next_seq()));
             }
         }
         Ok(())
@@ -107,11 +97,7 @@ fn run(seed: u64, mode: Mode) -> Result<Totals, String> {
     let mut rng = SimRng::new(seed);
     let disk = SimDisk::new(seed);
     disk.set_syncs_lie(mode.syncs_lie);
-    let mut model = Model {
-        written: Vec::new(),
-        durable: 0,
-        places: Vec::new(),
-    };
+    let mut model = Model { written: Vec::new(), durable: 0, places: Vec::new() };
     let mut totals = Totals::default();
     for _ in 0..8 {
         disk.set_space_left(None);
@@ -259,11 +245,7 @@ fn append(
             for place in pushed {
                 let position = committed.position(place.offset_in_batch);
                 let payload = model.written[place.seq.get() as usize - 1].clone();
-                model.places.push(Some(Kept {
-                    seq: place.seq,
-                    position,
-                    payload,
-                }));
+                model.places.push(Some(Kept { seq: place.seq, position, payload }));
             }
             Ok(None)
         }
@@ -320,22 +302,13 @@ fn run_all(count: u64, mode: Mode) -> Totals {
 fn no_acknowledged_record_is_lost_or_doubled() {
     let sum = run_all(400, Mode::default());
     if std::env::var("HALLEY_SEED").is_err() {
-        assert!(
-            sum.torn > 50 && sum.rotations > 1000 && sum.rewritten > 0,
-            "{sum:?}"
-        );
+        assert!(sum.torn > 50 && sum.rotations > 1000 && sum.rewritten > 0, "{sum:?}");
     }
 }
 
 #[test]
 fn no_acknowledged_record_is_lost_when_syncs_fail_and_the_disk_fills() {
-    let sum = run_all(
-        400,
-        Mode {
-            has_faults: true,
-            ..Mode::default()
-        },
-    );
+    let sum = run_all(400, Mode { has_faults: true, ..Mode::default() });
     if std::env::var("HALLEY_SEED").is_err() {
         assert!(sum.full > 50 && sum.stopped > 50, "{sum:?}");
     }
@@ -343,51 +316,24 @@ fn no_acknowledged_record_is_lost_when_syncs_fail_and_the_disk_fills() {
 
 #[test]
 fn without_a_sync_per_commit_what_was_synced_survives_and_the_rest_is_a_prefix() {
-    run_all(
-        400,
-        Mode {
-            is_weak: true,
-            ..Mode::default()
-        },
-    );
+    run_all(400, Mode { is_weak: true, ..Mode::default() });
 }
 
 #[test]
 fn a_build_whose_commit_does_not_sync_fails_the_same_run() {
-    assert_most_seeds_fail(
-        "fdatasync in the commit",
-        Mode {
-            acks_unsynced: true,
-            ..Mode::default()
-        },
-    );
+    assert_most_seeds_fail("fdatasync in the commit", Mode { acks_unsynced: true, ..Mode::default() });
 }
 
 #[test]
 fn a_disk_that_lies_about_every_sync_fails_the_same_run() {
-    assert_most_seeds_fail(
-        "any fsync at all",
-        Mode {
-            syncs_lie: true,
-            ..Mode::default()
-        },
-    );
+    assert_most_seeds_fail("any fsync at all", Mode { syncs_lie: true, ..Mode::default() });
 }
 
 fn assert_most_seeds_fail(without: &str, mode: Mode) {
-    let failed: Vec<_> = (1..=200)
-        .filter_map(|seed| Some((seed, run(seed, mode).err()?)))
-        .collect();
-    println!(
-        "{} of 200 seeds fail without {without}, among them:",
-        failed.len()
-    );
+    let failed: Vec<_> = (1..=200).filter_map(|seed| Some((seed, run(seed, mode).err()?))).collect();
+    println!("{} of 200 seeds fail without {without}, among them:", failed.len());
     for (seed, what) in failed.iter().take(5) {
         println!("  seed {seed}: {what}");
     }
-    assert!(
-        failed.len() > 100,
-        "only {} of 200 seeds saw that {without} is gone",
-        failed.len()
-    );
+    assert!(failed.len() > 100, "only {} of 200 seeds saw that {without} is gone", failed.len());
 }

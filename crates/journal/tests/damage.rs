@@ -4,10 +4,7 @@
 //! A failure would be a log that shrinks without a word, or one that refuses to start for nothing.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
-#![expect(
-    clippy::print_stdout,
-    reason = "the totals of the runs are part of the evidence"
-)]
+#![expect(clippy::print_stdout, reason = "the totals of the runs are part of the evidence")]
 
 mod common;
 
@@ -68,12 +65,7 @@ fn build(seed: u64, ending: &Ending) -> Built {
             mark = Position::new(end.segment(), end.offset() - 64);
         }
     }
-    Built {
-        files: snapshot(&disk),
-        kept,
-        mark,
-        end,
-    }
+    Built { files: snapshot(&disk), kept, mark, end }
 }
 
 fn marker_places(log: &Log) -> (Position, Position) {
@@ -99,11 +91,7 @@ fn one_flipped_bit_is_refused_below_the_mark_and_cut_above_it() {
         let mut rng = SimRng::new(seed);
         let bytes: u64 = built.files.iter().map(|(_, content)| content.len() as u64).sum();
         // Half of the places anywhere, half near the end, where the judgement is hard.
-        let mut at = if rng.one_in(2) {
-            rng.below(bytes)
-        } else {
-            near_the_end(&built, &mut rng)
-        };
+        let mut at = if rng.one_in(2) { rng.below(bytes) } else { near_the_end(&built, &mut rng) };
         let (name, _) = built
             .files
             .iter()
@@ -122,10 +110,9 @@ fn one_flipped_bit_is_refused_below_the_mark_and_cut_above_it() {
         match outcome {
             Ok(true) => refused += 1,
             Ok(false) => cut += 1,
-            Err(what) => panic!(
-                "HALLEY_SEED={seed}: flip at {place}, mark {}, end {}: {what}",
-                built.mark, built.end
-            ),
+            Err(what) => {
+                panic!("HALLEY_SEED={seed}: flip at {place}, mark {}, end {}: {what}", built.mark, built.end)
+            }
         }
     }
     println!("600 flips: {refused} refused, {cut} cut and reported, none silent");
@@ -170,16 +157,9 @@ fn judge(disk: &SimDisk, built: &Built, flipped: Position) -> Result<bool, Strin
     if report.torn.is_none() || !report.is_sound() {
         return Err(format!("verify says {report:?}"));
     }
-    let below_mark = built
-        .kept
-        .iter()
-        .filter(|kept| kept.position < built.mark)
-        .count();
+    let below_mark = built.kept.iter().filter(|kept| kept.position < built.mark).count();
     if found.len() < below_mark || found[..] != built.kept[..found.len()] {
-        return Err(format!(
-            "{} records found, {below_mark} below the mark",
-            found.len()
-        ));
+        return Err(format!("{} records found, {below_mark} below the mark", found.len()));
     }
     Ok(false)
 }
@@ -225,10 +205,7 @@ fn files_cut_short_are_refused_below_the_mark_and_never_show_other_records() {
             // Nothing in the file itself can say that its end is missing when no mark is left behind it.
             Ok((_, _, found)) => {
                 let is_last = place.segment() >= built.end.segment();
-                assert!(
-                    is_last || found == built.kept,
-                    "HALLEY_SEED={seed}: cut at {place} was not seen"
-                );
+                assert!(is_last || found == built.kept, "HALLEY_SEED={seed}: cut at {place} was not seen");
                 assert_eq!(found[..], built.kept[..found.len()], "HALLEY_SEED={seed}");
             }
             Err(OpenError::Damaged { .. }) => {}
@@ -237,10 +214,7 @@ fn files_cut_short_are_refused_below_the_mark_and_never_show_other_records() {
         // But the index can: it has seen the last record. (Sealed segments below it are for the scrubber.)
         let from_index = open_with(restore(&files).files(), small_config(), Some(watermark));
         if place <= watermark && place.segment() == watermark.segment() {
-            assert!(
-                from_index.is_err(),
-                "HALLEY_SEED={seed}: cut at {place} below the index at {watermark}"
-            );
+            assert!(from_index.is_err(), "HALLEY_SEED={seed}: cut at {place} below the index at {watermark}");
         }
     }
 }
@@ -257,10 +231,7 @@ fn a_missing_segment_is_refused_wherever_it_was() {
         match open(&disk) {
             Err(OpenError::MissingSegment { segment }) => assert_eq!(segment, missing),
             Err(OpenError::Damaged { .. }) if missing == started => {}
-            other => panic!(
-                "segment {missing} missing: {:?}",
-                other.map(|(_, recovery, _)| recovery)
-            ),
+            other => panic!("segment {missing} missing: {:?}", other.map(|(_, recovery, _)| recovery)),
         }
         let report = verify(disk.files().as_ref(), &mut |_, _| {}).unwrap();
         assert!(!report.is_sound(), "segment {missing} missing: {report:?}");
@@ -277,14 +248,8 @@ fn a_doubled_or_exchanged_segment_is_refused() {
         let disk = restore(&built.files);
         disk.put(&target, content);
         let refused = open(&disk).map(|(_, recovery, _)| recovery).unwrap_err();
-        assert!(
-            matches!(refused, OpenError::Damaged { .. }),
-            "{target}: {refused}"
-        );
-        assert!(
-            !verify(disk.files().as_ref(), &mut |_, _| {}).unwrap().is_sound(),
-            "{target}"
-        );
+        assert!(matches!(refused, OpenError::Damaged { .. }), "{target}: {refused}");
+        assert!(!verify(disk.files().as_ref(), &mut |_, _| {}).unwrap().is_sound(), "{target}");
     }
 }
 
@@ -363,13 +328,7 @@ fn garbage_files_never_panic() {
 #[test]
 fn names_that_are_not_segments_are_left_alone() {
     let disk = SimDisk::new(1);
-    for name in [
-        "lock",
-        "1.segment",
-        "0000000000.segment",
-        "99999999999.segment",
-        "notes.txt",
-    ] {
+    for name in ["lock", "1.segment", "0000000000.segment", "99999999999.segment", "notes.txt"] {
         disk.put(name, b"something else");
     }
     let (_, recovery, _) = open(&disk).unwrap();
@@ -391,17 +350,7 @@ fn a_newer_format_is_refused_clearly_and_a_flipped_version_is_damage() {
     let disk = restore(&built.files);
     disk.put("0000000002.segment", &newer);
     let refused = open(&disk).map(drop).unwrap_err();
-    assert!(
-        matches!(
-            refused,
-            OpenError::NewerFormat {
-                segment: 2,
-                found: 2,
-                supported: 1
-            }
-        ),
-        "{refused}"
-    );
+    assert!(matches!(refused, OpenError::NewerFormat { segment: 2, found: 2, supported: 1 }), "{refused}");
     assert_eq!(
         refused.to_string(),
         "segment 0000000002.segment has format version 2, this build reads up to 1: run the newer version"
@@ -412,11 +361,8 @@ fn a_newer_format_is_refused_clearly_and_a_flipped_version_is_damage() {
 fn damage_in_a_sealed_segment_is_met_by_read_scan_and_scrub() {
     let built = build(4, &Ending::Idle);
     let disk = restore(&built.files);
-    let victim = built
-        .kept
-        .iter()
-        .find(|kept| kept.position.segment() == 2 && kept.payload.len() > 20)
-        .unwrap();
+    let victim =
+        built.kept.iter().find(|kept| kept.position.segment() == 2 && kept.payload.len() > 20).unwrap();
     let watermark = built.kept.last().unwrap().position;
     disk.flip_bit("0000000002.segment", u64::from(victim.position.offset()) + 12, 3);
     // The index is up to date, so the open does not look there.
@@ -424,10 +370,7 @@ fn damage_in_a_sealed_segment_is_met_by_read_scan_and_scrub() {
     assert_eq!((found.len(), recovery.torn), (1, None));
 
     let read = log.reader.read(victim.position, victim.seq).unwrap_err();
-    assert!(
-        matches!(read, ReadError::Damaged(damage) if damage.position == victim.position),
-        "{read}"
-    );
+    assert!(matches!(read, ReadError::Damaged(damage) if damage.position == victim.position), "{read}");
 
     let mut scan = log.reader.scan(Position::ZERO);
     let stopped = loop {
@@ -456,11 +399,7 @@ fn damage_in_a_sealed_segment_is_met_by_read_scan_and_scrub() {
     assert_eq!(log.reader.counters().damaged_reads, 3);
 
     // Other records of the segment are still read.
-    let other = built
-        .kept
-        .iter()
-        .rfind(|kept| kept.position.segment() == 2)
-        .unwrap();
+    let other = built.kept.iter().rfind(|kept| kept.position.segment() == 2).unwrap();
     assert_eq!(log.reader.read(other.position, other.seq).unwrap(), other.payload);
 }
 
@@ -513,20 +452,13 @@ fn a_cut_whose_sync_failed_is_made_again_by_the_next_open() {
         );
         // The zeros of the cut stay in the page cache, counted as clean; on the disk the old bytes are still there.
         disk.fail_sync_after(1);
-        assert!(
-            matches!(open(&disk).map(drop), Err(OpenError::Io { .. })),
-            "HALLEY_SEED={seed}"
-        );
+        assert!(matches!(open(&disk).map(drop), Err(OpenError::Io { .. })), "HALLEY_SEED={seed}");
         disk.kill();
         let (mut log, _, found) = open(&disk).unwrap();
         let (_, more) = commit(&mut log.writer, &[b"x"]);
         disk.crash();
         let (_, recovery, again) = open(&disk).unwrap_or_else(|error| panic!("HALLEY_SEED={seed}: {error}"));
-        assert_eq!(
-            (recovery.torn, again),
-            (None, [found, more].concat()),
-            "HALLEY_SEED={seed}"
-        );
+        assert_eq!((recovery.torn, again), (None, [found, more].concat()), "HALLEY_SEED={seed}");
     }
 }
 
@@ -546,10 +478,7 @@ fn garbage_in_segments_behind_the_end_is_removed_however_often_the_power_goes() 
         let built = build(seed % 5, &Ending::Busy);
         let disk = restore(&built.files);
         for behind in 1..=3 {
-            disk.put(
-                &format!("{:010}.segment", built.end.segment() + behind),
-                &[0xee; 700],
-            );
+            disk.put(&format!("{:010}.segment", built.end.segment() + behind), &[0xee; 700]);
         }
         disk.power_off_after(1 + seed % 12);
         let _ = open(&disk);
@@ -591,14 +520,7 @@ fn an_interrupted_open_can_be_repeated() {
         }
         let (_, _, found) = open(&disk).unwrap();
         assert!(found.len() >= last, "HALLEY_SEED={seed}");
-        assert!(
-            built
-                .kept
-                .iter()
-                .filter(|kept| kept.position < built.mark)
-                .count()
-                <= found.len()
-        );
+        assert!(built.kept.iter().filter(|kept| kept.position < built.mark).count() <= found.len());
         assert_eq!(found[..], built.kept[..found.len()], "HALLEY_SEED={seed}");
     }
 }

@@ -98,9 +98,8 @@ fn the_bytes_of_version_1_stay() {
 /// The checksums, computed by another implementation (a table-driven CRC-32C in Python), are given by name, so
 /// that the tables above stay readable.
 fn assert_golden(bytes: &[u8], expected: &str) {
-    let expected = CHECKSUMS.iter().fold(expected.to_owned(), |text, (name, value)| {
-        text.replace(name, value)
-    });
+    let expected =
+        CHECKSUMS.iter().fold(expected.to_owned(), |text, (name, value)| text.replace(name, value));
     assert_eq!(hex(bytes), expected);
 }
 
@@ -120,14 +119,8 @@ fn a_record_is_found_by_its_position_alone() {
     let (log, recovery, found) = open(&disk).unwrap();
     assert!(recovery.is_clean);
     assert_eq!(found[0].position, Position::new(1, 4224));
-    assert_eq!(
-        log.reader.read(Position::new(1, 4224), LogSeq::new(1)).unwrap(),
-        b"hello"
-    );
-    assert_eq!(
-        log.reader.read(Position::new(1, 4237), LogSeq::new(2)).unwrap(),
-        b""
-    );
+    assert_eq!(log.reader.read(Position::new(1, 4224), LogSeq::new(1)).unwrap(), b"hello");
+    assert_eq!(log.reader.read(Position::new(1, 4237), LogSeq::new(2)).unwrap(), b"");
     // The sequence is part of the proof.
     assert!(log.reader.read(Position::new(1, 4224), LogSeq::new(2)).is_err());
     assert_eq!(small_config().new_log.log_id, Some(0x1122_3344_5566_7788));
@@ -135,12 +128,7 @@ fn a_record_is_found_by_its_position_alone() {
 
 #[test]
 fn positions_order_as_the_log_does_and_survive_as_bits() {
-    let places = [
-        Position::ZERO,
-        Position::new(1, 4096),
-        Position::new(1, u32::MAX),
-        Position::new(2, 0),
-    ];
+    let places = [Position::ZERO, Position::new(1, 4096), Position::new(1, u32::MAX), Position::new(2, 0)];
     assert!(places.is_sorted());
     for place in places {
         assert_eq!(Position::from_bits(place.to_bits()), place);

@@ -34,10 +34,7 @@ fn a_log_on_real_files_is_read_back() {
             kept.extend(commit(&mut log.writer, &[&[run; 600], &[round; 30]]).1);
         }
         for record in &kept {
-            assert_eq!(
-                log.reader.read(record.position, record.seq).unwrap(),
-                record.payload
-            );
+            assert_eq!(log.reader.read(record.position, record.seq).unwrap(), record.payload);
         }
         if run % 2 == 1 {
             log.writer.close().unwrap();

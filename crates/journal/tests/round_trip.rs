@@ -80,10 +80,7 @@ fn a_scan_goes_on_with_what_is_committed_later() {
             log.writer.mark_idle().unwrap();
         }
         let record = scan.next_record().unwrap().unwrap();
-        assert_eq!(
-            (record.seq.get(), record.payload[0]),
-            (u64::from(round) * 2 + 1, round)
-        );
+        assert_eq!((record.seq.get(), record.payload[0]), (u64::from(round) * 2 + 1, round));
         assert_eq!(scan.next_record().unwrap().unwrap().payload, b"second");
     }
     assert!(log.reader.counters().rotations > 2);

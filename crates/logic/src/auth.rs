@@ -44,18 +44,12 @@ impl Ports {
     ) -> Result<Option<UserId>, ConnectRefused> {
         match method {
             AuthMethod::Token => {
-                let grant = self
-                    .tokens
-                    .verify(app.id, token, now_ms)
-                    .await
-                    .map_err(unavailable)?;
+                let grant = self.tokens.verify(app.id, token, now_ms).await.map_err(unavailable)?;
                 Ok(grant.map(|grant| grant.user))
             }
-            AuthMethod::Dev if token.len() <= USER_NAME_BYTES_MAX => self
-                .users
-                .number(app.id, token, Unknown::Number)
-                .await
-                .map_err(unavailable),
+            AuthMethod::Dev if token.len() <= USER_NAME_BYTES_MAX => {
+                self.users.number(app.id, token, Unknown::Number).await.map_err(unavailable)
+            }
             // A way that a newer version has; it proves nothing here.
             _ => Ok(None),
         }

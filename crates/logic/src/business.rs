@@ -57,12 +57,7 @@ impl BusinessMessages {
     /// Sends through `logic`; outcomes come back to `calls` of this `node`.
     #[must_use]
     pub fn new(logic: LogicService, calls: Arc<Calls>, clock: Arc<dyn Clock>, node: NodeId) -> Self {
-        Self {
-            logic,
-            calls,
-            clock,
-            node,
-        }
+        Self { logic, calls, clock, node }
     }
 }
 
@@ -83,10 +78,7 @@ impl Messages for BusinessMessages {
         let Some((call, outcome)) = self.calls.open() else {
             return Reply::Ready(Err(busy("too many calls are waiting")));
         };
-        let waiting = Waiting {
-            calls: Arc::clone(&self.calls),
-            call,
-        };
+        let waiting = Waiting { calls: Arc::clone(&self.calls), call };
         let command = SendCommand {
             app: send.app,
             from: send.from,
@@ -108,8 +100,5 @@ impl Messages for BusinessMessages {
 }
 
 fn busy(why: &str) -> PortError {
-    PortError::Unavailable {
-        what: "answer",
-        why: why.to_owned(),
-    }
+    PortError::Unavailable { what: "answer", why: why.to_owned() }
 }

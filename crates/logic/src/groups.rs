@@ -38,31 +38,18 @@ impl GroupWriter {
         ids: Arc<MsgIdGenerator>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self {
-            groups,
-            progress,
-            journal,
-            ids,
-            clock,
-            turn: Arc::default(),
-        }
+        Self { groups, progress, journal, ids, clock, turn: Arc::default() }
     }
 
     async fn create_now(self, new: NewGroup) -> Result<Arc<Group>, GroupError> {
         let _turn = self.turn.lock().await;
-        let id = new
-            .id
-            .unwrap_or_else(|| GroupId(self.ids.next(self.clock.now().wall_ms).0));
+        let id = new.id.unwrap_or_else(|| GroupId(self.ids.next(self.clock.now().wall_ms).0));
         if self.groups.group(new.app, id).await?.is_some() {
             return Err(GroupError::Exists);
         }
         check_size(&new.profile, new.members.len() + 1)?;
         let members = new.members.iter().map(|user| user.0).collect();
-        let change = GroupChange::Created {
-            profile: new.profile,
-            owner: new.owner.0,
-            members,
-        };
+        let change = GroupChange::Created { profile: new.profile, owner: new.owner.0, members };
         self.journal_change(new.app, id, &change).await?;
         self.groups.group(new.app, id).await?.ok_or(GroupError::NotFound)
     }
@@ -89,19 +76,13 @@ impl GroupWriter {
             conversation: Conversation::Group(id),
             from: UserId::SYSTEM,
             kind: EntryKind::GROUP_CHANGE,
-            content: Content {
-                kind: 0,
-                bytes: bytes.into(),
-            },
+            content: Content { kind: 0, bytes: bytes.into() },
             ext: Bytes::new(),
             client_id: Bytes::new(),
             time_ms: now_ms,
             device: Bytes::new(),
         };
-        let record = Arc::new(Record {
-            message,
-            targets: Targets::none(),
-        });
+        let record = Arc::new(Record { message, targets: Targets::none() });
         let ticket = loop {
             match self.journal.append(&record) {
                 Ok(ticket) => break ticket,
@@ -142,10 +123,7 @@ fn check_change(group: &Group, change: &GroupChange) -> Result<(), GroupError> {
         }
         GroupChange::Profile { .. } | GroupChange::Disbanded => Ok(()),
         GroupChange::MembersAdded { members } => {
-            let joining = members
-                .iter()
-                .filter(|user| group.member(UserId(**user)).is_none())
-                .count();
+            let joining = members.iter().filter(|user| group.member(UserId(**user)).is_none()).count();
             check_size(&group.profile, group.members.len() + joining)
         }
         GroupChange::MembersRemoved { members } => {
@@ -163,21 +141,10 @@ fn check_change(group: &Group, change: &GroupChange) -> Result<(), GroupError> {
 }
 
 fn check_size(profile: &GroupProfile, members: usize) -> Result<(), GroupError> {
-    let members_max = if profile.is_super {
-        SUPER_MEMBERS_MAX
-    } else {
-        NORMAL_MEMBERS_MAX
-    };
-    if members > members_max {
-        Err(GroupError::TooManyMembers { members_max })
-    } else {
-        Ok(())
-    }
+    let members_max = if profile.is_super { SUPER_MEMBERS_MAX } else { NORMAL_MEMBERS_MAX };
+    if members > members_max { Err(GroupError::TooManyMembers { members_max }) } else { Ok(()) }
 }
 
 fn unavailable(why: &str) -> GroupError {
-    GroupError::Port(PortError::Unavailable {
-        what: "journal",
-        why: why.to_owned(),
-    })
+    GroupError::Port(PortError::Unavailable { what: "journal", why: why.to_owned() })
 }

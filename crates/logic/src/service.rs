@@ -58,12 +58,7 @@ impl LogicService {
     async fn login(self, request: ConnectRequest, now: Now) -> Result<Connected, ConnectRefused> {
         let (app, user, user_name) = self.ports.authenticate(&request, now.wall_ms).await?;
         let start = self.ports.start(&request, app.id, user, now.wall_ms).await?;
-        Ok(Connected {
-            app,
-            user,
-            user_name,
-            start,
-        })
+        Ok(Connected { app, user, user_name, start })
     }
 
     pub(crate) fn publish(&self, command: SendCommand, now: Now) -> Result<(), BusRefused> {
@@ -92,14 +87,8 @@ impl Logic for LogicService {
         if let Some(cursor) = cursor {
             self.cursor(cursor);
         }
-        let ended = self
-            .ports
-            .directory
-            .unregister(session.app, session.user, session.addr);
-        said(
-            ended,
-            "a session could not be unregistered; its lease will end it",
-        );
+        let ended = self.ports.directory.unregister(session.app, session.user, session.addr);
+        said(ended, "a session could not be unregistered; its lease will end it");
     }
 
     fn cursor(&self, cursor: DeviceCursor) {

@@ -72,12 +72,5 @@ impl Ports {
 }
 
 fn cursor(device: &Device, app: AppId, user: UserId, position: SyncKey, now_ms: u64) -> DeviceCursor {
-    DeviceCursor {
-        app,
-        user,
-        device: device.key.clone(),
-        class: device.class,
-        position,
-        updated_ms: now_ms,
-    }
+    DeviceCursor { app, user, device: device.key.clone(), class: device.class, position, updated_ms: now_ms }
 }

@@ -292,7 +292,7 @@ impl Talk {
             };
             match event {
                 Some(ClientEvent::Message(message)) => {
-                    self.ledger.shown(&device, &message.client_id, message.message_id)
+                    self.ledger.shown(&device, &message.client_id, message.message_id);
                 }
                 Some(ClientEvent::Ended { reason }) => {
                     return self.ledger.is_wrong(format!("{device:?} was told to go: {reason}"));

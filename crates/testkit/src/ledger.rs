@@ -83,7 +83,7 @@ impl Ledger {
     /// A device was shown a message.
     pub fn shown(&self, device: &DeviceName, client_id: &str, message_id: i64) {
         self.with(|state| {
-            state.shown.entry(device.clone()).or_default().push((client_id.to_owned(), message_id))
+            state.shown.entry(device.clone()).or_default().push((client_id.to_owned(), message_id));
         });
     }
 
@@ -164,7 +164,7 @@ fn check_inbox(state: &State, user: &str, inbox: &[Listed], wrong: &mut Vec<Stri
         match seen.get(client_id.as_str()) {
             Some(listed) if listed == message_id => {}
             Some(listed) => {
-                wrong.push(format!("{client_id}: acknowledged as {message_id}, stored as {listed}"))
+                wrong.push(format!("{client_id}: acknowledged as {message_id}, stored as {listed}"));
             }
             None => wrong.push(format!(
                 "LOST: {client_id} ({message_id}) was acknowledged and is not in the inbox of {user}"

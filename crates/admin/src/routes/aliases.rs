@@ -54,17 +54,11 @@ async fn find(
         (None, Some(text)) => {
             let number = parse_number(&text)?;
             let name = shared.state.users.name(app, number).await?;
-            Alias {
-                user_id: name.ok_or(ApiError::UnknownUser)?.to_string(),
-                number: number.to_string(),
-            }
+            Alias { user_id: name.ok_or(ApiError::UnknownUser)?.to_string(), number: number.to_string() }
         }
         (Some(_), Some(_)) => return Err(ApiError::field("number", "cannot be given with user_id")),
         (None, None) => {
-            return Err(ApiError::field(
-                "user_id",
-                "either user_id or number must be given",
-            ));
+            return Err(ApiError::field("user_id", "either user_id or number must be given"));
         }
     };
     Ok(Json(alias))

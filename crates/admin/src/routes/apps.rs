@@ -14,9 +14,7 @@ use crate::lookup::check_app_name;
 use crate::state::Shared;
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(get, put))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get, put))
 }
 
 /// A way of proving who one is.
@@ -62,11 +60,7 @@ struct AppBody {
 
 impl From<&App> for AppBody {
     fn from(app: &App) -> Self {
-        Self {
-            app: app.name.to_string(),
-            app_id: app.id.to_string(),
-            auth: app.settings.auth.clone(),
-        }
+        Self { app: app.name.to_string(), app_id: app.id.to_string(), auth: app.settings.auth.clone() }
     }
 }
 
@@ -95,9 +89,7 @@ impl PutApp {
 #[utoipa::path(get, path = "/v1/apps", tag = "apps", operation_id = "apps_list", responses((status = 200, description = "The apps", body = AppList)))]
 async fn list(State(shared): State<Shared>) -> Result<Json<AppList>, ApiError> {
     let apps = shared.state.apps.list().await?;
-    Ok(Json(AppList {
-        apps: apps.iter().map(|app| AppBody::from(&**app)).collect(),
-    }))
+    Ok(Json(AppList { apps: apps.iter().map(|app| AppBody::from(&**app)).collect() }))
 }
 
 /// An app and its settings.

@@ -24,9 +24,7 @@ const FRIEND_TYPE_MAX: i32 = 1;
 const MUTE_TYPE_MAX: i32 = 1;
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(create))
-        .routes(routes!(get, change, disband))
+    OpenApiRouter::new().routes(routes!(create)).routes(routes!(get, change, disband))
 }
 
 /// A group to be made.
@@ -226,10 +224,7 @@ async fn change(
     let service = &shared.state.group_service;
     if let Some(owner) = &body.owner {
         let member = shared.known_user(app, owner).await?.0;
-        let change = GroupChange::RoleSet {
-            member,
-            role: Role::Owner,
-        };
+        let change = GroupChange::RoleSet { member, role: Role::Owner };
         group = still_there(service.change(app, id, change).await?)?;
     }
     if profile != group.profile {

@@ -53,11 +53,7 @@ async fn healthz() -> Json<Health> {
 async fn readyz(State(shared): State<Shared>) -> (StatusCode, Json<Ready>) {
     let reasons = shared.state.readiness.reasons();
     let ready = reasons.is_empty();
-    let status = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Ready { ready, reasons }))
 }
 

@@ -20,10 +20,7 @@ const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1_000;
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(list, add))
-        .routes(routes!(change_role, remove))
-        .routes(routes!(mute))
+    OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(change_role, remove)).routes(routes!(mute))
 }
 
 /// Which members.
@@ -150,10 +147,7 @@ async fn list(
     }
     let more = start + members.len() < group.members.len();
     let last = members.last().map(|member| member.user_id.clone());
-    Ok(Json(MemberList {
-        next: last.filter(|_| more),
-        members,
-    }))
+    Ok(Json(MemberList { next: last.filter(|_| more), members }))
 }
 
 /// Adds members.

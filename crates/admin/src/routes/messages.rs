@@ -96,10 +96,7 @@ impl ContentForm {
             }
             (None, Some(_), None) => Err(ApiError::field("content.body", "must be given with type")),
             (None, None, Some(_)) => Err(ApiError::field("content.type", "must be given with body")),
-            (None, None, None) => Err(ApiError::field(
-                "content",
-                "text, or type with body, must be given",
-            )),
+            (None, None, None) => Err(ApiError::field("content", "text, or type with body, must be given")),
         }
     }
 }
@@ -122,10 +119,7 @@ async fn send(
         client_id: body.client_id.unwrap_or_default().into(),
     };
     match shared.state.messages.send(send).await? {
-        SendOutcome::Accepted { id, time_ms } => Ok(Json(Sent {
-            message_id: id.to_string(),
-            time_ms,
-        })),
+        SendOutcome::Accepted { id, time_ms } => Ok(Json(Sent { message_id: id.to_string(), time_ms })),
         SendOutcome::Refused(refusal) => Err(refusal.into()),
     }
 }

@@ -14,9 +14,7 @@ use crate::extract::Segments;
 use crate::state::{Inner, Shared};
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(list, kick_all))
-        .routes(routes!(kick))
+    OpenApiRouter::new().routes(routes!(list, kick_all)).routes(routes!(kick))
 }
 
 /// A user's sessions, oldest first.
@@ -104,10 +102,7 @@ pub(crate) async fn close_all(
     let gateways = &inner.state.gateways;
     let told = |session: &&SessionInfo| gateways.kick(session.addr, reason);
     let closed = sessions.iter().filter(told).count();
-    Ok(Closed {
-        closed,
-        unreached: sessions.len() - closed,
-    })
+    Ok(Closed { closed, unreached: sessions.len() - closed })
 }
 
 /// A user's sessions, oldest first.
@@ -119,9 +114,7 @@ async fn list(
     let app = shared.app(&app).await?.id;
     let user = shared.known_user(app, &uid).await?;
     let sessions = shared.state.directory.sessions(app, user).await?;
-    Ok(Json(SessionList {
-        sessions: sessions.iter().map(Into::into).collect(),
-    }))
+    Ok(Json(SessionList { sessions: sessions.iter().map(Into::into).collect() }))
 }
 
 /// Closes all sessions of a user.
@@ -151,8 +144,5 @@ async fn kick(
     if !shared.state.gateways.kick(addr, KickReason::Operator) {
         return Err(ApiError::Unreached);
     }
-    Ok(Json(Closed {
-        closed: 1,
-        unreached: 0,
-    }))
+    Ok(Json(Closed { closed: 1, unreached: 0 }))
 }

@@ -71,11 +71,7 @@ struct Process {
 async fn stats(State(shared): State<Shared>) -> Json<Stats> {
     let state = &shared.state;
     let metrics = &state.metrics;
-    let uptime = state
-        .clock
-        .now()
-        .mono
-        .saturating_duration_since(state.node.started);
+    let uptime = state.clock.now().mono.saturating_duration_since(state.node.started);
     Json(Stats {
         version: state.node.version,
         node: state.node.id.to_string(),
@@ -92,9 +88,7 @@ async fn stats(State(shared): State<Shared>) -> Json<Stats> {
         sessions_behind: metrics.sessions_behind.get(),
         journal_commits: metrics.commits.get(),
         journal_commit_bytes: metrics.commit_bytes.get(),
-        queues: Queues {
-            index_lag_records: metrics.index_lag.get(),
-        },
+        queues: Queues { index_lag_records: metrics.index_lag.get() },
         drops: metrics.drops.values().into_iter().collect(),
         closes: metrics.closes.values().into_iter().collect(),
         refusals: metrics.refusals.values().into_iter().collect(),

@@ -26,9 +26,7 @@ const LIMIT_MAX: usize = 500;
 const PAGE_BYTES_MAX: usize = 2 << 20;
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(of_user))
-        .routes(routes!(of_group))
+    OpenApiRouter::new().routes(routes!(of_user)).routes(routes!(of_group))
 }
 
 /// Which entries; without `after` and `before` the newest.
@@ -138,11 +136,7 @@ async fn read_listed(inner: &Inner, wanted: TimelineRange) -> Result<Page, PortE
         let full = listed.len() >= wanted.entries_max || range.bytes_max == 0;
         let stuck = page.complete_to == range.from;
         if full || !page.more || stuck {
-            return Ok(Page {
-                entries: listed,
-                complete_to: page.complete_to,
-                more: page.more,
-            });
+            return Ok(Page { entries: listed, complete_to: page.complete_to, more: page.more });
         }
         range.from = page.complete_to;
         range.entries_max = wanted.entries_max - listed.len();
@@ -185,19 +179,11 @@ async fn history(inner: &Inner, range: TimelineRange) -> Result<Json<History>, A
     if range.direction == Direction::Before {
         entries.reverse();
     }
-    Ok(Json(History {
-        entries,
-        complete_to: page.complete_to.to_string(),
-        more: page.more,
-    }))
+    Ok(Json(History { entries, complete_to: page.complete_to.to_string(), more: page.more }))
 }
 
 async fn message_body(message: &Message, names: &mut Names<'_>) -> Result<MessageBody, ApiError> {
-    let from = if message.from == UserId::SYSTEM {
-        None
-    } else {
-        Some(names.of(message.from).await?)
-    };
+    let from = if message.from == UserId::SYSTEM { None } else { Some(names.of(message.from).await?) };
     let to = match message.conversation {
         Conversation::User(user) => Some(Party::User(names.of(user).await?)),
         Conversation::Group(group) => Some(Party::Group(group.to_string())),

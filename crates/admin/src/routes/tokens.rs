@@ -19,9 +19,7 @@ use crate::routes::sessions::{Closed, close_all};
 use crate::state::{Inner, Shared};
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(create))
-        .routes(routes!(import, revoke))
+    OpenApiRouter::new().routes(routes!(create)).routes(routes!(import, revoke))
 }
 
 /// For whom, and for how long.
@@ -77,10 +75,7 @@ fn check_token(token: &str) -> Result<(), ApiError> {
     if (1..=TOKEN_BYTES_MAX).contains(&token.len()) {
         return Ok(());
     }
-    Err(ApiError::field(
-        "token",
-        format!("a token is 1 to {TOKEN_BYTES_MAX} bytes"),
-    ))
+    Err(ApiError::field("token", format!("a token is 1 to {TOKEN_BYTES_MAX} bytes")))
 }
 
 /// Makes a token for a user.
@@ -117,7 +112,5 @@ async fn revoke(
     check_token(&token)?;
     let grant = shared.state.tokens.remove(app, &token).await?;
     let user: UserId = grant.ok_or(ApiError::UnknownToken)?.user;
-    Ok(Json(
-        close_all(&shared, app, user, KickReason::TokenRevoked).await?,
-    ))
+    Ok(Json(close_all(&shared, app, user, KickReason::TokenRevoked).await?))
 }

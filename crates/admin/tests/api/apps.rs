@@ -7,14 +7,8 @@ use crate::support::Api;
 #[tokio::test]
 async fn an_app_is_created_once_and_keeps_what_is_not_given() {
     let api = Api::new();
-    let created = api
-        .put("/v1/apps/shop.eu-1", json!({"auth": ["token", "dev"]}))
-        .await
-        .ok();
-    assert_eq!(
-        created,
-        json!({"app": "shop.eu-1", "app_id": "2", "auth": ["token", "dev"]})
-    );
+    let created = api.put("/v1/apps/shop.eu-1", json!({"auth": ["token", "dev"]})).await.ok();
+    assert_eq!(created, json!({"app": "shop.eu-1", "app_id": "2", "auth": ["token", "dev"]}));
     assert_eq!(api.put("/v1/apps/shop.eu-1", json!({})).await.ok(), created);
     assert_eq!(api.get("/v1/apps/shop.eu-1").await.ok(), created);
     let listed = api.get("/v1/apps").await.ok();
@@ -41,9 +35,7 @@ async fn settings_that_this_version_does_not_have_are_refused_by_name() {
 async fn an_app_that_cannot_be_and_one_that_is_not_are_told_apart() {
     let api = Api::new();
     api.put("/v1/apps/a%20b", json!({})).await.invalid("app");
-    api.get(&format!("/v1/apps/{}", "x".repeat(65)))
-        .await
-        .invalid("app");
+    api.get(&format!("/v1/apps/{}", "x".repeat(65))).await.invalid("app");
     api.get("/v1/apps/none").await.refused(404, "unknown_app");
     api.get("/v1/apps/%ff").await.invalid("path");
 }
@@ -54,19 +46,12 @@ async fn aliases_are_found_in_both_directions_and_not_made_by_looking() {
     let alias = async |query: &str| api.get(&format!("/v1/apps/demo/aliases?{query}")).await;
     alias("user_id=alice").await.refused(404, "unknown_user");
     alias("user_id=alice").await.refused(404, "unknown_user");
-    api.post("/v1/apps/demo/tokens", json!({"user_id": "alice"}))
-        .await
-        .ok();
+    api.post("/v1/apps/demo/tokens", json!({"user_id": "alice"})).await.ok();
     let both = json!({"user_id": "alice", "number": "4503599627370496"});
     assert_eq!(alias("user_id=alice").await.ok(), both);
     assert_eq!(alias("number=4503599627370496").await.ok(), both);
-    assert_eq!(
-        alias("user_id=12").await.ok(),
-        json!({"user_id": "12", "number": "12"})
-    );
-    alias("number=4503599627370499")
-        .await
-        .refused(404, "unknown_user");
+    assert_eq!(alias("user_id=12").await.ok(), json!({"user_id": "12", "number": "12"}));
+    alias("number=4503599627370499").await.refused(404, "unknown_user");
     for number in ["0", "-1", "%2B1", "x", "", "9223372036854775808"] {
         alias(&format!("number={number}")).await.invalid("number");
     }
@@ -74,7 +59,5 @@ async fn aliases_are_found_in_both_directions_and_not_made_by_looking() {
     alias("user_id=a&number=1").await.invalid("number");
     alias("user_id=a&user_id=b").await.invalid("user_id");
     alias("colour=red").await.invalid("colour");
-    api.get("/v1/apps/none/aliases?user_id=1")
-        .await
-        .refused(404, "unknown_app");
+    api.get("/v1/apps/none/aliases?user_id=1").await.refused(404, "unknown_app");
 }

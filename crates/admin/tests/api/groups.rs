@@ -24,19 +24,14 @@ async fn a_group_is_made_read_and_disbanded() {
         })
     );
     assert_eq!(api.get(GROUP).await.ok(), made);
-    let given = api
-        .post(GROUPS, json!({"owner": "alice", "super": true}))
-        .await
-        .ok();
+    let given = api.post(GROUPS, json!({"owner": "alice", "super": true})).await.ok();
     assert_eq!(given["owner"], "alice");
     assert_eq!(given["super"], true);
     let gone = api.delete(GROUP).await;
     assert_eq!((gone.status.as_u16(), gone.text.as_str()), (204, ""));
     api.get(GROUP).await.refused(404, "unknown_group");
     api.delete(GROUP).await.refused(404, "unknown_group");
-    api.patch(GROUP, json!({"name": "h"}))
-        .await
-        .refused(404, "unknown_group");
+    api.patch(GROUP, json!({"name": "h"})).await.refused(404, "unknown_group");
 }
 
 #[tokio::test]
@@ -44,36 +39,18 @@ async fn a_group_that_cannot_be_made_says_which_field() {
     let api = Api::new();
     make(&api).await;
     let post = async |body| api.post(GROUPS, body).await;
-    post(json!({"group_id": "3110", "owner": "1"}))
-        .await
-        .refused(409, "group_exists");
-    post(json!({"group_id": "0", "owner": "1"}))
-        .await
-        .invalid("group_id");
-    post(json!({"group_id": 3111, "owner": "1"}))
-        .await
-        .invalid("group_id");
+    post(json!({"group_id": "3110", "owner": "1"})).await.refused(409, "group_exists");
+    post(json!({"group_id": "0", "owner": "1"})).await.invalid("group_id");
+    post(json!({"group_id": 3111, "owner": "1"})).await.invalid("group_id");
     post(json!({"members": []})).await.invalid("owner");
     post(json!({"owner": ""})).await.invalid("owner");
-    post(json!({"owner": "1", "members": ["2", "3", "4", ""]}))
-        .await
-        .invalid("members[3]");
-    post(json!({"owner": "1", "members": ["2", 3]}))
-        .await
-        .invalid("members[1]");
-    post(json!({"owner": "1", "name": "n".repeat(256)}))
-        .await
-        .invalid("name");
-    post(json!({"owner": "1", "avatar": "n".repeat(1_025)}))
-        .await
-        .invalid("avatar");
-    post(json!({"owner": "1", "colour": "red"}))
-        .await
-        .invalid("colour");
+    post(json!({"owner": "1", "members": ["2", "3", "4", ""]})).await.invalid("members[3]");
+    post(json!({"owner": "1", "members": ["2", 3]})).await.invalid("members[1]");
+    post(json!({"owner": "1", "name": "n".repeat(256)})).await.invalid("name");
+    post(json!({"owner": "1", "avatar": "n".repeat(1_025)})).await.invalid("avatar");
+    post(json!({"owner": "1", "colour": "red"})).await.invalid("colour");
     let many: Vec<_> = (1..=5_001).map(|user| user.to_string()).collect();
-    post(json!({"owner": "1", "members": many}))
-        .await
-        .refused(409, "too_many_members");
+    post(json!({"owner": "1", "members": many})).await.refused(409, "too_many_members");
     api.get(&format!("{GROUPS}/x")).await.invalid("gid");
 }
 
@@ -87,16 +64,10 @@ async fn a_change_changes_what_is_given_and_nothing_else() {
         (json!({"avatar": "http://a"}), json!({"avatar": "http://a"})),
         (json!({"muted": true}), json!({"muted": true, "mute_type": 1})),
         (json!({"mute_type": 0}), json!({"muted": false, "mute_type": 0})),
-        (
-            json!({"join_type": 2, "friend_type": 1}),
-            json!({"join_type": 2, "friend_type": 1}),
-        ),
+        (json!({"join_type": 2, "friend_type": 1}), json!({"join_type": 2, "friend_type": 1})),
         (json!({"owner": "2"}), json!({"owner": "2"})),
         (json!({"super": true}), json!({"super": true})),
-        (
-            json!({"owner": "bob", "name": "i"}),
-            json!({"owner": "bob", "name": "i"}),
-        ),
+        (json!({"owner": "bob", "name": "i"}), json!({"owner": "bob", "name": "i"})),
     ];
     for (change, effect) in changes {
         for (field, value) in effect.as_object().expect("fields") {
@@ -112,22 +83,16 @@ async fn a_change_that_cannot_be_says_which_field_and_does_nothing() {
     let api = Api::new();
     let made = make(&api).await;
     let patch = async |body| api.patch(GROUP, body).await;
-    patch(json!({"owner": "2", "super": false}))
-        .await
-        .invalid("super");
+    patch(json!({"owner": "2", "super": false})).await.invalid("super");
     patch(json!({"join_type": 3})).await.invalid("join_type");
     patch(json!({"friend_type": -1})).await.invalid("friend_type");
     patch(json!({"mute_type": 2})).await.invalid("mute_type");
-    patch(json!({"mute_type": 1, "muted": false}))
-        .await
-        .invalid("mute_type");
+    patch(json!({"mute_type": 1, "muted": false})).await.invalid("mute_type");
     patch(json!({"name": "n".repeat(256)})).await.invalid("name");
     patch(json!({"name": 5})).await.invalid("name");
     patch(json!({"members": []})).await.invalid("members");
     patch(json!({"owner": "9"})).await.refused(404, "unknown_member");
-    patch(json!({"owner": "nobody"}))
-        .await
-        .refused(404, "unknown_user");
+    patch(json!({"owner": "nobody"})).await.refused(404, "unknown_user");
     assert_eq!(api.get(GROUP).await.ok(), made);
 }
 
@@ -135,15 +100,10 @@ async fn a_change_that_cannot_be_says_which_field_and_does_nothing() {
 async fn concurrent_changes_of_different_fields_both_stay() {
     let api = Api::new();
     make(&api).await;
-    let (one, two) = tokio::join!(
-        api.patch(GROUP, json!({"name": "both"})),
-        api.patch(GROUP, json!({"avatar": "stay"}))
-    );
+    let (one, two) =
+        tokio::join!(api.patch(GROUP, json!({"name": "both"})), api.patch(GROUP, json!({"avatar": "stay"})));
     one.ok();
     two.ok();
     let group = api.get(GROUP).await.ok();
-    assert_eq!(
-        (&group["name"], &group["avatar"]),
-        (&json!("both"), &json!("stay"))
-    );
+    assert_eq!((&group["name"], &group["avatar"]), (&json!("both"), &json!("stay")));
 }

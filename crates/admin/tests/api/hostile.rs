@@ -7,10 +7,7 @@ use crate::shapes::operations;
 use crate::support::{Answer, Api};
 
 fn run(call: impl Future<Output = Answer>) -> Answer {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(call)
 }
 
@@ -83,9 +80,7 @@ fn query() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z0-9%&=+._~!$'()*,;:@/?-]{0,40}",
         prop::collection::vec(pair, 0..4).prop_map(|pairs| {
-            let pairs = pairs
-                .into_iter()
-                .map(|(name, value)| format!("{name}={}", encoded(&value)));
+            let pairs = pairs.into_iter().map(|(name, value)| format!("{name}={}", encoded(&value)));
             pairs.collect::<Vec<_>>().join("&")
         }),
     ]

@@ -29,11 +29,7 @@ async fn members_are_paged_through_in_order_each_once() {
     loop {
         let page = api.get(&format!("{MEMBERS}?{query}")).await.ok();
         let members = page["members"].as_array().expect("members");
-        seen.extend(
-            members
-                .iter()
-                .map(|member| member["user_id"].as_str().expect("id").to_owned()),
-        );
+        seen.extend(members.iter().map(|member| member["user_id"].as_str().expect("id").to_owned()));
         let Some(next) = page["next"].as_str() else {
             break;
         };
@@ -49,9 +45,7 @@ async fn members_are_paged_through_in_order_each_once() {
 async fn a_page_that_cannot_be_says_which_parameter() {
     let api = api().await;
     for limit in ["0", "1001", "x", "-1", "", "99999999999999999999"] {
-        api.get(&format!("{MEMBERS}?limit={limit}"))
-            .await
-            .invalid("limit");
+        api.get(&format!("{MEMBERS}?limit={limit}")).await.invalid("limit");
     }
     api.get(&format!("{MEMBERS}?page=2")).await.invalid("page");
     let unknown = api.get(&format!("{MEMBERS}?after=nobody")).await;
@@ -63,31 +57,17 @@ async fn members_come_and_go_but_the_owner_stays() {
     let api = api().await;
     api.post(MEMBERS, json!({"user_ids": ["2", "carol"]})).await.ok();
     assert_eq!(api.delete(&format!("{MEMBERS}/carol")).await.status, 204);
-    api.delete(&format!("{MEMBERS}/carol"))
-        .await
-        .refused(404, "unknown_member");
+    api.delete(&format!("{MEMBERS}/carol")).await.refused(404, "unknown_member");
     api.delete(&format!("{MEMBERS}/1")).await.refused(409, "is_owner");
-    api.delete(&format!("{MEMBERS}/nobody"))
-        .await
-        .refused(404, "unknown_user");
-    api.post(MEMBERS, json!({"user_ids": []}))
-        .await
-        .invalid("user_ids");
-    api.post(MEMBERS, json!({"user_ids": ["3", ""]}))
-        .await
-        .invalid("user_ids[1]");
-    api.post(MEMBERS, json!({"user_ids": "3"}))
-        .await
-        .invalid("user_ids");
+    api.delete(&format!("{MEMBERS}/nobody")).await.refused(404, "unknown_user");
+    api.post(MEMBERS, json!({"user_ids": []})).await.invalid("user_ids");
+    api.post(MEMBERS, json!({"user_ids": ["3", ""]})).await.invalid("user_ids[1]");
+    api.post(MEMBERS, json!({"user_ids": "3"})).await.invalid("user_ids");
     let aliases = api.world.contents.lock().aliases.len();
     let other = "/v1/apps/demo/groups/9/members";
     let gone = api.post(other, json!({"user_ids": ["dave"]})).await;
     gone.refused(404, "unknown_group");
-    assert_eq!(
-        api.world.contents.lock().aliases.len(),
-        aliases,
-        "no number for dave"
-    );
+    assert_eq!(api.world.contents.lock().aliases.len(), aliases, "no number for dave");
     assert_eq!(api.get(GROUP).await.ok()["member_count"], 3);
 }
 
@@ -115,18 +95,9 @@ async fn a_member_is_muted_for_ever_or_until_a_time_and_no_longer() {
     let later = mute("2", json!({"muted": true, "until": NOW_MS + 1})).await.ok();
     assert_eq!(later, muted(json!(NOW_MS + 1)));
     assert_eq!(api.get(MEMBERS).await.ok()["members"][1], later);
-    assert_eq!(
-        mute("2", json!({"muted": false})).await.ok(),
-        member("2", "normal")
-    );
-    mute("2", json!({"muted": true, "until": NOW_MS}))
-        .await
-        .invalid("until");
-    mute("2", json!({"muted": false, "until": NOW_MS + 1}))
-        .await
-        .invalid("until");
+    assert_eq!(mute("2", json!({"muted": false})).await.ok(), member("2", "normal"));
+    mute("2", json!({"muted": true, "until": NOW_MS})).await.invalid("until");
+    mute("2", json!({"muted": false, "until": NOW_MS + 1})).await.invalid("until");
     mute("2", json!({"until": null})).await.invalid("muted");
-    mute("9", json!({"muted": true}))
-        .await
-        .refused(404, "unknown_member");
+    mute("9", json!({"muted": true})).await.refused(404, "unknown_member");
 }

@@ -15,21 +15,12 @@ fn message(to: Value, content: Value) -> Value {
 #[tokio::test]
 async fn a_text_is_sent_as_the_body_of_a_text_message() {
     let api = Api::new();
-    let sent = api
-        .post(MESSAGES, message(json!({"user": "2"}), json!({"text": "hi"})))
-        .await
-        .ok();
-    assert_eq!(
-        sent,
-        json!({"message_id": "7000000000000000001", "time_ms": NOW_MS})
-    );
+    let sent = api.post(MESSAGES, message(json!({"user": "2"}), json!({"text": "hi"}))).await.ok();
+    assert_eq!(sent, json!({"message_id": "7000000000000000001", "time_ms": NOW_MS}));
     let contents = api.world.contents.lock();
     let send = &contents.sends[0];
     assert_eq!((send.from, &send.target), (UserId(1), &Target::User(UserId(2))));
-    assert_eq!(
-        (send.content.kind, &send.content.bytes[..]),
-        (1, &[0x0a, 2, b'h', b'i'][..])
-    );
+    assert_eq!((send.content.kind, &send.content.bytes[..]), (1, &[0x0a, 2, b'h', b'i'][..]));
     assert_eq!(&send.client_id[..], b"k");
 }
 
@@ -48,10 +39,7 @@ async fn other_contents_pass_as_they_are_and_targets_are_told_apart() {
     let contents = api.world.contents.lock();
     for (send, (_, target)) in contents.sends.iter().zip(&targets) {
         assert_eq!(&send.target, target);
-        assert_eq!(
-            (send.content.kind, &send.content.bytes[..]),
-            (3, &[0xff, 0xef][..])
-        );
+        assert_eq!((send.content.kind, &send.content.bytes[..]), (3, &[0xff, 0xef][..]));
     }
 }
 
@@ -77,10 +65,7 @@ async fn a_message_that_cannot_be_says_which_field_and_is_not_sent() {
         (message(user(), json!({"body": ""})), "content.type"),
         (message(user(), json!({"type": 1, "body": "%"})), "content.body"),
         (message(user(), json!({"type": "x", "body": ""})), "content.type"),
-        (
-            json!({"from": "1", "to": user(), "content": text(), "silent": 1}),
-            "silent",
-        ),
+        (json!({"from": "1", "to": user(), "content": text(), "silent": 1}), "silent"),
     ];
     for (body, field) in cases {
         api.post(MESSAGES, body).await.invalid(field);
@@ -102,9 +87,7 @@ async fn every_refusal_is_answered_with_its_code() {
     ];
     for (refusal, status, code) in cases {
         api.world.contents.lock().outcome = Some(SendOutcome::Refused(refusal));
-        let answer = api
-            .post(MESSAGES, message(json!({"user": "2"}), json!({"text": "hi"})))
-            .await;
+        let answer = api.post(MESSAGES, message(json!({"user": "2"}), json!({"text": "hi"}))).await;
         answer.refused(status, code);
         let retry = answer.headers.contains_key("retry-after");
         assert_eq!(retry, status == 429 || status == 503, "{answer:?}");

@@ -26,17 +26,11 @@ fn the_checked_in_document_is_what_the_code_makes() {
 async fn the_document_is_served_and_every_operation_in_it_exists() {
     let api = Api::new();
     let served = api.get("/openapi.json").await.ok();
-    assert_eq!(
-        served,
-        serde_json::to_value(halley_admin::document()).expect("serialises")
-    );
+    assert_eq!(served, serde_json::to_value(halley_admin::document()).expect("serialises"));
     for (method, path, _) in operations() {
         let answer = api.raw(&method, &path, "{}").await;
         for code in ["unknown_path", "method_not_allowed"] {
-            assert!(
-                !answer.text.contains(&format!("\"code\":\"{code}\"")),
-                "{method} {path}"
-            );
+            assert!(!answer.text.contains(&format!("\"code\":\"{code}\"")), "{method} {path}");
         }
     }
 }
@@ -67,11 +61,7 @@ fn every_operation_has_a_name_an_error_and_says_whether_it_wants_the_token() {
             let error = "/responses/default/content/application~1json/schema/$ref";
             let schema = operation.pointer(error).and_then(Value::as_str);
             assert_eq!(schema, Some("#/components/schemas/ErrorBody"), "{path}");
-            assert_eq!(
-                operation.get("security").is_some(),
-                path.starts_with("/v1/"),
-                "{path}"
-            );
+            assert_eq!(operation.get("security").is_some(), path.starts_with("/v1/"), "{path}");
         }
     }
     let count = names.len();

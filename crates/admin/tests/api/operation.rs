@@ -13,36 +13,25 @@ use serde_json::json;
 use crate::support::{Answer, Api};
 
 async fn without_token(api: &Api, path: &str) -> Answer {
-    api.send(Request::get(path).body(Body::empty()).expect("a request"))
-        .await
+    api.send(Request::get(path).body(Body::empty()).expect("a request")).await
 }
 
 #[tokio::test]
 async fn readiness_says_why_not_and_turns_green() {
     let api = Api::new();
-    assert_eq!(
-        without_token(&api, "/healthz").await.ok(),
-        json!({"status": "ok"})
-    );
+    assert_eq!(without_token(&api, "/healthz").await.ok(), json!({"status": "ok"}));
     let starting = without_token(&api, "/readyz").await;
     assert_eq!(starting.status, 503);
     assert_eq!(starting.json()["reasons"][0]["reason"], "starting");
     api.readiness.clear("starting");
     let ready = without_token(&api, "/readyz").await;
-    assert_eq!(
-        (ready.status.as_u16(), ready.json()),
-        (200, json!({"ready": true, "reasons": []}))
-    );
+    assert_eq!((ready.status.as_u16(), ready.json()), (200, json!({"ready": true, "reasons": []})));
     api.readiness.set("journal_damaged", "run halley verify");
     let damaged = without_token(&api, "/readyz").await;
     assert_eq!(damaged.status, 503);
     let reason = json!({"reason": "journal_damaged", "message": "run halley verify"});
     assert_eq!(damaged.json(), json!({"ready": false, "reasons": [reason]}));
-    assert_eq!(
-        without_token(&api, "/healthz").await.status,
-        200,
-        "alive all the same"
-    );
+    assert_eq!(without_token(&api, "/healthz").await.status, 200, "alive all the same");
 }
 
 #[tokio::test]
@@ -52,11 +41,7 @@ async fn metrics_are_openmetrics_text() {
     let answer = without_token(&api, "/metrics").await;
     let kind = answer.headers["content-type"].to_str().expect("text");
     assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
-    assert!(
-        answer.text.contains("halley_messages_total 3\n"),
-        "{}",
-        answer.text
-    );
+    assert!(answer.text.contains("halley_messages_total 3\n"), "{}", answer.text);
     assert!(answer.text.ends_with("# EOF\n"));
 }
 
@@ -68,14 +53,8 @@ async fn statistics_are_the_metrics_by_name() {
     api.metrics.connections.set(5);
     api.world.add_session(UserId(1), 1);
     let stats = api.get("/v1/stats").await.ok();
-    assert_eq!(
-        (&stats["messages"], &stats["connections"]),
-        (&json!(3), &json!(5))
-    );
-    assert_eq!(
-        (&stats["sessions"], &stats["version"]),
-        (&json!(1), &json!("1.2.3"))
-    );
+    assert_eq!((&stats["messages"], &stats["connections"]), (&json!(3), &json!(5)));
+    assert_eq!((&stats["sessions"], &stats["version"]), (&json!(1), &json!("1.2.3")));
     assert_eq!(stats["drops"]["ack_unknown"], 1);
     assert_eq!(stats["closes"]["idle_timeout"], 0);
     assert_eq!(stats["refusals"]["storage_full"], 0);
@@ -88,21 +67,11 @@ async fn statistics_are_the_metrics_by_name() {
 async fn a_failing_backend_is_not_described_to_the_caller() {
     for (error, status, code) in [
         (
-            PortError::Unavailable {
-                what: "redis",
-                why: "password hunter2 refused".to_owned(),
-            },
+            PortError::Unavailable { what: "redis", why: "password hunter2 refused".to_owned() },
             503,
             "unavailable",
         ),
-        (
-            PortError::Damaged {
-                what: "state",
-                why: "hunter2".to_owned(),
-            },
-            500,
-            "damaged",
-        ),
+        (PortError::Damaged { what: "state", why: "hunter2".to_owned() }, 500, "damaged"),
     ] {
         let api = Api::new();
         api.world.fail(error);
@@ -114,16 +83,9 @@ async fn a_failing_backend_is_not_described_to_the_caller() {
         ];
         for answer in answers {
             answer.refused(status, code);
-            assert!(
-                !answer.text.contains("hunter2") && !answer.text.contains("redis"),
-                "{answer:?}"
-            );
+            assert!(!answer.text.contains("hunter2") && !answer.text.contains("redis"), "{answer:?}");
         }
-        assert_eq!(
-            api.get("/v1/stats").await.status,
-            200,
-            "what needs no backend works"
-        );
+        assert_eq!(api.get("/v1/stats").await.status, 200, "what needs no backend works");
     }
 }
 

@@ -33,12 +33,7 @@ impl Server {
             let _ = stopped.await;
         };
         let serving = tokio::spawn(serve(listener, state, shutdown));
-        Self {
-            addr,
-            world,
-            stop,
-            serving,
-        }
+        Self { addr, world, stop, serving }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -62,9 +57,7 @@ async fn read_to(stream: &mut TcpStream, end: &str) -> String {
     let mut text = String::new();
     let mut buffer = [0; 4_096];
     while !text.contains(end) {
-        let read = timeout(PATIENCE, stream.read(&mut buffer))
-            .await
-            .expect("in time");
+        let read = timeout(PATIENCE, stream.read(&mut buffer)).await.expect("in time");
         let read = read.expect("reads");
         assert!(read > 0, "closed after {text:?}");
         text.push_str(&String::from_utf8_lossy(&buffer[..read]));
@@ -75,9 +68,7 @@ async fn read_to(stream: &mut TcpStream, end: &str) -> String {
 /// Reads until the server closes, and gives what came.
 async fn read_to_close(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
-    let read = timeout(PATIENCE, stream.read_to_end(&mut bytes))
-        .await
-        .expect("in time");
+    let read = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("in time");
     let _ = read;
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -98,11 +89,9 @@ async fn requests_of_one_connection_are_answered_and_an_idle_one_drains_cleanly(
 
 #[tokio::test]
 async fn a_request_that_does_not_end_is_cut_after_the_drain_timeout() {
-    let server = Server::start(AdminConfig {
-        drain_timeout: Duration::from_millis(50),
-        ..AdminConfig::default()
-    })
-    .await;
+    let server =
+        Server::start(AdminConfig { drain_timeout: Duration::from_millis(50), ..AdminConfig::default() })
+            .await;
     let mut first = server.connect().await;
     ask(&mut first, "/v1/apps/demo").await;
     read_to(&mut first, "\"token\"]}").await;
@@ -121,16 +110,12 @@ async fn a_request_that_does_not_end_is_cut_after_the_drain_timeout() {
 
 #[tokio::test]
 async fn a_head_that_never_ends_and_an_idle_connection_are_closed() {
-    let server = Server::start(AdminConfig {
-        head_timeout: Duration::from_millis(50),
-        ..AdminConfig::default()
-    })
-    .await;
+    let server =
+        Server::start(AdminConfig { head_timeout: Duration::from_millis(50), ..AdminConfig::default() })
+            .await;
     let mut silent = server.connect().await;
     let mut slow = server.connect().await;
-    slow.write_all(b"GET /healthz HTTP/1.1\r\nHost:")
-        .await
-        .expect("writes");
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nHost:").await.expect("writes");
     let mut idle = server.connect().await;
     ask(&mut idle, "/healthz").await;
     read_to(&mut idle, "\"ok\"}").await;
@@ -147,20 +132,13 @@ async fn an_oversized_head_is_refused() {
     let head = format!("GET /healthz HTTP/1.1\r\nX: {}\r\n\r\n", "y".repeat(64 << 10));
     let _ = stream.write_all(head.as_bytes()).await;
     let answer = read_to_close(&mut stream).await;
-    assert!(
-        answer.is_empty() || answer.starts_with("HTTP/1.1 431 "),
-        "{answer}"
-    );
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
     server.stop().await;
 }
 
 #[tokio::test]
 async fn connections_beyond_the_bound_wait_their_turn() {
-    let server = Server::start(AdminConfig {
-        connections_max: 1,
-        ..AdminConfig::default()
-    })
-    .await;
+    let server = Server::start(AdminConfig { connections_max: 1, ..AdminConfig::default() }).await;
     let mut first = server.connect().await;
     ask(&mut first, "/healthz").await;
     read_to(&mut first, "\"ok\"}").await;

@@ -54,14 +54,7 @@ async fn every_route_under_v1_wants_the_token_and_nothing_else_does() {
         if !protected {
             continue;
         }
-        for wrong in [
-            None,
-            Some("Bearer"),
-            Some("Bearer "),
-            Some(&*basic),
-            Some(&*longer),
-            Some(TOKEN),
-        ] {
+        for wrong in [None, Some("Bearer"), Some("Bearer "), Some(&*basic), Some(&*longer), Some(TOKEN)] {
             let answer = with_authorization(&api, &method, &path, wrong).await;
             answer.refused(401, "unauthorized");
             assert_eq!(answer.headers["www-authenticate"], "Bearer realm=\"halley\"");
@@ -70,14 +63,10 @@ async fn every_route_under_v1_wants_the_token_and_nothing_else_does() {
         assert_ne!(right.status, 401, "{method} {path}");
     }
     for path in ["/v1", "/v1/", "/v1/none", "/v1/apps/demo/none"] {
-        with_authorization(&api, "GET", path, None)
-            .await
-            .refused(401, "unauthorized");
+        with_authorization(&api, "GET", path, None).await.refused(401, "unauthorized");
     }
     for path in ["//v1/apps", "/./v1/apps", "/%761/apps", "/V1/apps", "/v1%2Fapps"] {
-        with_authorization(&api, "GET", path, None)
-            .await
-            .refused(404, "unknown_path");
+        with_authorization(&api, "GET", path, None).await.refused(404, "unknown_path");
     }
 }
 
@@ -93,18 +82,10 @@ async fn every_route_with_a_body_refuses_what_is_not_a_json_object_of_its_fields
         raw(String::new()).await.refused(400, "invalid_json");
         raw("{".to_owned()).await.refused(400, "invalid_json");
         raw("[".repeat(5_000)).await.refused(400, "invalid_field");
-        for other in [
-            "7",
-            "null",
-            "[]",
-            "[[\"dev\"]]",
-            "[\"1\", \"2\", \"3\", \"4\", [], true]",
-        ] {
+        for other in ["7", "null", "[]", "[[\"dev\"]]", "[\"1\", \"2\", \"3\", \"4\", [], true]"] {
             raw(other.to_owned()).await.invalid("body");
         }
-        raw(json!({"no_such_field": 1}).to_string())
-            .await
-            .invalid("no_such_field");
+        raw(json!({"no_such_field": 1}).to_string()).await.invalid("no_such_field");
         raw(large.clone()).await.refused(413, "body_too_large");
         for kind in [None, Some("text/plain"), Some("application/jsonp"), Some("")] {
             let mut request = Request::builder()
@@ -143,9 +124,7 @@ async fn a_field_given_twice_and_text_behind_the_object_are_refused() {
     let api = Api::new();
     let behind = api.raw("PUT", "/v1/apps/demo", "{} {}").await;
     behind.refused(400, "invalid_json");
-    let answer = api
-        .raw("PUT", "/v1/apps/demo", r#"{"auth":["dev"],"auth":["token"]}"#)
-        .await;
+    let answer = api.raw("PUT", "/v1/apps/demo", r#"{"auth":["dev"],"auth":["token"]}"#).await;
     answer.invalid("auth");
 }
 
@@ -154,17 +133,9 @@ async fn ids_are_strings_wherever_they_appear() {
     let api = Api::new();
     let group = api.post("/v1/apps/demo/groups", json!({"owner": "1"})).await.ok();
     let app = api.get("/v1/apps/demo").await.ok();
-    let token = api
-        .post("/v1/apps/demo/tokens", json!({"user_id": "1"}))
-        .await
-        .ok();
+    let token = api.post("/v1/apps/demo/tokens", json!({"user_id": "1"})).await.ok();
     let stats = api.get("/v1/stats").await.ok();
-    let ids: [&Value; 5] = [
-        &group["group_id"],
-        &group["owner"],
-        &app["app_id"],
-        &token["user_id"],
-        &stats["node"],
-    ];
+    let ids: [&Value; 5] =
+        [&group["group_id"], &group["owner"], &app["app_id"], &token["user_id"], &stats["node"]];
     assert!(ids.iter().all(|id| id.is_string()), "{ids:?}");
 }

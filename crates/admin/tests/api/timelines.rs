@@ -12,10 +12,7 @@ const FEED: &str = "/v1/apps/demo/timelines/group/7";
 fn text(said: &str) -> Content {
     let mut bytes = vec![0x0a, u8::try_from(said.len()).expect("short")];
     bytes.extend_from_slice(said.as_bytes());
-    Content {
-        kind: 1,
-        bytes: bytes.into(),
-    }
+    Content { kind: 1, bytes: bytes.into() }
 }
 
 /// Group 7 with seven messages at keys 2, 4 .. 14, each behind a group change, and one change at the end.
@@ -31,10 +28,7 @@ fn api() -> Api {
 
 fn keys(page: &Value) -> Vec<&str> {
     let entries = page["entries"].as_array().expect("entries");
-    entries
-        .iter()
-        .map(|entry| entry["key"].as_str().expect("a key"))
-        .collect()
+    entries.iter().map(|entry| entry["key"].as_str().expect("a key")).collect()
 }
 
 #[tokio::test]
@@ -51,11 +45,7 @@ async fn an_entry_shows_the_message_and_the_key_before_it() {
             },
         })
     );
-    assert_eq!(
-        page["entries"][0]["prev"],
-        json!(null),
-        "the first of the timeline"
-    );
+    assert_eq!(page["entries"][0]["prev"], json!(null), "the first of the timeline");
     assert_eq!((&page["complete_to"], &page["more"]), (&json!("4"), &json!(true)));
 }
 
@@ -67,10 +57,7 @@ async fn both_directions_walk_through_every_message_once_and_prev_joins_the_page
             let mut chain: Vec<(String, Option<String>)> = Vec::new();
             let mut from = start.to_owned();
             loop {
-                let page = api
-                    .get(&format!("{FEED}?{direction}={from}&limit={limit}"))
-                    .await
-                    .ok();
+                let page = api.get(&format!("{FEED}?{direction}={from}&limit={limit}")).await.ok();
                 for entry in page["entries"].as_array().expect("entries") {
                     let text = |field: &str| entry[field].as_str().map(ToOwned::to_owned);
                     chain.push((text("key").expect("a key"), text("prev")));
@@ -114,10 +101,7 @@ async fn an_inbox_shows_private_messages_signals_and_what_is_no_text() {
     let api = Api::new();
     let inbox = TimelineId::Inbox(AppId(1), UserId(2));
     let add = |conversation, kind, content| api.world.add_entry_to(inbox, conversation, kind, content);
-    let image = Content {
-        kind: 3,
-        bytes: vec![1, 2].into(),
-    };
+    let image = Content { kind: 3, bytes: vec![1, 2].into() };
     add(Conversation::User(UserId(2)), EntryKind::MESSAGE, image);
     add(Conversation::System, EntryKind::SIGNAL, text("x"));
     add(Conversation::User(UserId(2)), EntryKind(99), text("y"));
@@ -125,18 +109,9 @@ async fn an_inbox_shows_private_messages_signals_and_what_is_no_text() {
     assert_eq!(keys(&page), ["1", "2"]);
     let message = |at: usize| page["entries"][at]["message"].clone();
     assert_eq!(message(0)["to"], json!({"user": "2"}));
-    assert_eq!(
-        (&message(0)["text"], &message(0)["body"]),
-        (&json!(null), &json!("AQI="))
-    );
-    assert_eq!(
-        (&message(1)["kind"], &message(1)["text"]),
-        (&json!("signal"), &json!(null))
-    );
-    assert_eq!(
-        (&message(1)["from"], &message(1)["to"]),
-        (&json!(null), &json!(null))
-    );
+    assert_eq!((&message(0)["text"], &message(0)["body"]), (&json!(null), &json!("AQI=")));
+    assert_eq!((&message(1)["kind"], &message(1)["text"]), (&json!("signal"), &json!(null)));
+    assert_eq!((&message(1)["from"], &message(1)["to"]), (&json!(null), &json!(null)));
 }
 
 #[tokio::test]
@@ -149,9 +124,7 @@ async fn a_range_that_cannot_be_says_which_parameter() {
     for limit in ["0", "501", "x"] {
         api.get(&format!("{FEED}?limit={limit}")).await.invalid("limit");
     }
-    api.get(&format!("{FEED}?after=1&before=2"))
-        .await
-        .invalid("before");
+    api.get(&format!("{FEED}?after=1&before=2")).await.invalid("before");
     api.get(&format!("{FEED}?from=1")).await.invalid("from");
     api.get("/v1/apps/demo/timelines/group/x").await.invalid("gid");
     let nobody = api.get("/v1/apps/demo/timelines/user/nobody").await;
@@ -168,15 +141,9 @@ async fn a_group_without_a_history_is_empty_one_that_never_was_is_unknown() {
     assert_eq!(api.get(path).await.ok()["entries"], json!([]));
     let feed = TimelineId::Feed(AppId(1), GroupId(8));
     let conversation = Conversation::Group(GroupId(8));
-    let key = api
-        .world
-        .add_entry_to(feed, conversation, EntryKind::MESSAGE, text("x"));
+    let key = api.world.add_entry_to(feed, conversation, EntryKind::MESSAGE, text("x"));
     api.delete("/v1/apps/demo/groups/8").await.ok();
-    assert_eq!(
-        keys(&api.get(path).await.ok()),
-        [key.to_string()],
-        "history stays"
-    );
+    assert_eq!(keys(&api.get(path).await.ok()), [key.to_string()], "history stays");
     let behind = api.get(&format!("{path}?after={key}")).await.ok();
     assert_eq!(behind["entries"], json!([]));
 }

@@ -14,11 +14,7 @@ async fn a_token_is_random_fits_a_url_and_expires_when_it_was_said() {
     let made = make(json!({"user_id": "1", "ttl_s": 60})).await.ok();
     let token = made["token"].as_str().expect("a token");
     assert_eq!(token.len(), 43, "256 bits in base64");
-    assert!(
-        token
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-    );
+    assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
     assert_eq!(made["expires_ms"], NOW_MS + 60_000);
     let other = make(json!({"user_id": "1", "ttl_s": null})).await.ok();
     assert_ne!(other["token"], made["token"]);
@@ -63,10 +59,7 @@ async fn a_known_token_is_imported_and_revoked_with_its_users_connections() {
     api.world.add_session(UserId(2), 2);
     let revoked = api.delete("/v1/apps/demo/tokens/old%2Ftoken").await.ok();
     assert_eq!(revoked, json!({"closed": 1, "unreached": 0}));
-    assert_eq!(
-        api.world.contents.lock().kicks,
-        [(addr, KickReason::TokenRevoked)]
-    );
+    assert_eq!(api.world.contents.lock().kicks, [(addr, KickReason::TokenRevoked)]);
     let again = api.delete("/v1/apps/demo/tokens/old%2Ftoken").await;
     again.refused(404, "unknown_token");
 }

@@ -70,10 +70,7 @@ impl Journal for Handle {
         }
         let mut records = self.0.records.lock();
         records.push(Arc::clone(record));
-        Ok(Ticket::new(
-            Arc::clone(&self.0) as Arc<dyn Durability>,
-            records.len() as u64,
-        ))
+        Ok(Ticket::new(Arc::clone(&self.0) as Arc<dyn Durability>, records.len() as u64))
     }
 
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
@@ -85,10 +82,7 @@ impl Journal for Handle {
     }
 
     fn durable_end(&self) -> Result<SyncKey, JournalLost> {
-        self.0
-            .mark
-            .get()
-            .map(|seq| SyncKey::new(Epoch(0), seq.0).unwrap_or_default())
+        self.0.mark.get().map(|seq| SyncKey::new(Epoch(0), seq.0).unwrap_or_default())
     }
 }
 
@@ -97,9 +91,7 @@ pub(crate) struct Outcomes(pub(crate) Mutex<Vec<(i32, SendOutcome)>>);
 
 impl Gateways for Outcomes {
     fn reply(&self, to: ReplyTo, outcome: SendOutcome) -> bool {
-        let ReplyTo::Connection(_, ClientSeq(seq)) = to else {
-            panic!("tests send from connections")
-        };
+        let ReplyTo::Connection(_, ClientSeq(seq)) = to else { panic!("tests send from connections") };
         self.0.lock().push((seq, outcome));
         true
     }
@@ -149,20 +141,13 @@ pub(crate) const ALICE: UserId = UserId::ALIAS_FIRST;
 impl Users for Names {
     fn number(&self, _app: AppId, name: &str, _unknown: Unknown) -> Reply<Result<Option<UserId>, PortError>> {
         if self.is_down.load(Ordering::Relaxed) {
-            return Reply::Ready(Err(PortError::Unavailable {
-                what: "accounts",
-                why: "down".to_owned(),
-            }));
+            return Reply::Ready(Err(PortError::Unavailable { what: "accounts", why: "down".to_owned() }));
         }
         Reply::Ready(Ok((name == "alice").then_some(ALICE)))
     }
 
     fn name(&self, _app: AppId, user: UserId) -> Reply<Result<Option<Arc<str>>, PortError>> {
-        Reply::Ready(Ok(Some(if user == ALICE {
-            "alice".into()
-        } else {
-            user.to_string().into()
-        })))
+        Reply::Ready(Ok(Some(if user == ALICE { "alice".into() } else { user.to_string().into() })))
     }
 }
 
@@ -171,10 +156,7 @@ struct StillClock(Instant);
 
 impl Clock for StillClock {
     fn now(&self) -> Now {
-        Now {
-            mono: self.0,
-            wall_ms: 1_000,
-        }
+        Now { mono: self.0, wall_ms: 1_000 }
     }
 }
 
@@ -200,11 +182,7 @@ impl BusReader for QueueReader {
         if count > 0 {
             return Poll::Ready(true);
         }
-        if self.0.is_closed.load(Ordering::Relaxed) {
-            Poll::Ready(false)
-        } else {
-            Poll::Pending
-        }
+        if self.0.is_closed.load(Ordering::Relaxed) { Poll::Ready(false) } else { Poll::Pending }
     }
 }
 
@@ -222,18 +200,12 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new(config: Config) -> Self {
-        let created = GroupChange::Created {
-            profile: GroupProfile::default(),
-            owner: 1,
-            members: vec![2, 3],
-        };
+        let created =
+            GroupChange::Created { profile: GroupProfile::default(), owner: 1, members: vec![2, 3] };
         let group = apply(APP, GROUP, None, &created, SyncKey::START, 0).expect("created");
         let (disk, queue) = (Arc::<Disk>::default(), Arc::<Queue>::default());
-        let (outcomes, known, names) = (
-            Arc::<Outcomes>::default(),
-            Arc::<KnownMessages>::default(),
-            Arc::<Names>::default(),
-        );
+        let (outcomes, known, names) =
+            (Arc::<Outcomes>::default(), Arc::<KnownMessages>::default(), Arc::<Names>::default());
         let group = Arc::new(OneGroup(Mutex::new(group)));
         let metrics = Metrics::new().0;
         let ports = Ports {
@@ -246,24 +218,12 @@ impl Bench {
             metrics: Arc::clone(&metrics),
         };
         let shard = AnswerShard::new(Box::new(QueueReader(Arc::clone(&queue))), ports, config);
-        Self {
-            disk,
-            outcomes,
-            known,
-            group,
-            names,
-            metrics,
-            queue,
-            shard: Box::pin(shard.run()),
-        }
+        Self { disk, outcomes, known, group, names, metrics, queue, shard: Box::pin(shard.run()) }
     }
 
     /// Runs the shard until it waits; `true` when it has ended.
     pub(crate) fn turn(&mut self) -> bool {
-        self.shard
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-            .is_ready()
+        self.shard.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
     /// Queues a send and answers the id it carries.
@@ -273,10 +233,7 @@ impl Bench {
             from,
             target,
             client_id,
-            Content {
-                kind: 1,
-                bytes: Bytes::from_static(b"\x0a\x02hi"),
-            },
+            Content { kind: 1, bytes: Bytes::from_static(b"\x0a\x02hi") },
         )
     }
 
@@ -289,11 +246,7 @@ impl Bench {
         content: Content,
     ) -> MsgId {
         let id = MsgId(self.queue.next_id.fetch_add(1, Ordering::Relaxed) + 1);
-        let addr = ConnAddr {
-            node: NodeId(0),
-            bucket: BucketId(0),
-            conn: ConnId(1),
-        };
+        let addr = ConnAddr { node: NodeId(0), bucket: BucketId(0), conn: ConnId(1) };
         let command = SendCommand {
             app: APP,
             from,
@@ -304,12 +257,7 @@ impl Bench {
             device: Bytes::new(),
             reply_to: ReplyTo::Connection(addr, ClientSeq(frame)),
         };
-        let send = InboundSend {
-            id,
-            time_ms: 1_000,
-            taken_at: Instant::now(),
-            command,
-        };
+        let send = InboundSend { id, time_ms: 1_000, taken_at: Instant::now(), command };
         self.queue.sends.lock().push_back(send);
         id
     }

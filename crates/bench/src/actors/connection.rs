@@ -27,11 +27,7 @@ impl Connection {
     /// Starts connecting; whether it succeeds shows when the socket becomes ready. To loopback, many connections are spread over
     /// 127.0.0.x.
     pub(crate) fn start(server: SocketAddr, index: usize) -> anyhow::Result<Self> {
-        let family = if server.is_ipv4() {
-            AddressFamily::INET
-        } else {
-            AddressFamily::INET6
-        };
+        let family = if server.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = socket_with(family, SocketType::STREAM, flags, None).context(
             "cannot open a socket: is the limit of open files (ulimit -n) above the number of connections?",
@@ -47,13 +43,7 @@ impl Connection {
             Err(error) => return Err(error).with_context(|| format!("cannot connect to {server}")),
         }
         let stream = Some(TcpStream::from(socket));
-        Ok(Self {
-            stream,
-            carry: Vec::new(),
-            out: Vec::new(),
-            is_dirty: false,
-            wants_write: true,
-        })
+        Ok(Self { stream, carry: Vec::new(), out: Vec::new(), is_dirty: false, wants_write: true })
     }
 
     pub(crate) fn stream(&self) -> Option<&TcpStream> {

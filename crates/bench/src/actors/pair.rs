@@ -187,11 +187,7 @@ impl Pairs {
             }
         };
         let sender = usize::try_from(mark.flow).unwrap_or(usize::MAX);
-        let view = if sender == index {
-            View::Sender
-        } else {
-            View::Receiver
-        };
+        let view = if sender == index { View::Sender } else { View::Receiver };
         let Some(Some(flow)) = self.flows.get_mut(sender).filter(|_| sender | 1 == index | 1) else {
             self.tally.impossible += 1;
             return;
@@ -228,8 +224,7 @@ impl Actors for Pairs {
         } else {
             " during the login (does the app exist, does it allow dev authentication?)"
         };
-        self.first_error
-            .get_or_insert_with(|| format!("a connection ended{hint}: {why:#}"));
+        self.first_error.get_or_insert_with(|| format!("a connection ended{hint}: {why:#}"));
     }
 }
 
@@ -254,11 +249,7 @@ fn seq_to_number(seq: i32, next: u64) -> u64 {
         return next;
     }
     let candidate = (next & !(lap - 1)) | low;
-    if candidate < next {
-        candidate
-    } else {
-        candidate.checked_sub(lap).unwrap_or(next)
-    }
+    if candidate < next { candidate } else { candidate.checked_sub(lap).unwrap_or(next) }
 }
 
 #[cfg(test)]

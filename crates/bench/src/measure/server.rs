@@ -43,18 +43,9 @@ impl Usage {
 fn read_one(pid: u32) -> anyhow::Result<Usage> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name in parentheses may hold anything; the fields after it do not.
-    let fields: Vec<&str> = stat
-        .rsplit_once(')')
-        .context("no process name")?
-        .1
-        .split_whitespace()
-        .collect();
-    let ticks = |at: usize| {
-        fields
-            .get(at)
-            .and_then(|field| field.parse::<u64>().ok())
-            .context("a field is missing")
-    };
+    let fields: Vec<&str> = stat.rsplit_once(')').context("no process name")?.1.split_whitespace().collect();
+    let ticks =
+        |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).context("a field is missing");
     let cpu_s = (ticks(11)? + ticks(12)?) as f64 / rustix::param::clock_ticks_per_second() as f64;
     let rss_bytes = ticks(21)? * rustix::param::page_size() as u64;
     let mut context_switches = 0;
@@ -67,11 +58,7 @@ fn read_one(pid: u32) -> anyhow::Result<Usage> {
             .filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok())
             .sum::<u64>();
     }
-    Ok(Usage {
-        cpu_s,
-        rss_bytes,
-        context_switches,
-    })
+    Ok(Usage { cpu_s, rss_bytes, context_switches })
 }
 
 #[cfg(test)]
@@ -82,11 +69,6 @@ mod tests {
     fn this_process_has_memory_and_a_wrong_id_is_said_so() {
         let usage = Usage::read(&[std::process::id()]).unwrap();
         assert!(usage.rss_bytes > 100_000 && usage.cpu_s >= 0.0);
-        assert!(
-            Usage::read(&[u32::MAX])
-                .unwrap_err()
-                .to_string()
-                .contains("process id")
-        );
+        assert!(Usage::read(&[u32::MAX]).unwrap_err().to_string().contains("process id"));
     }
 }

@@ -77,21 +77,10 @@ impl Second {
     }
 
     pub(crate) fn line(&self, with_server: bool) -> String {
-        let Self {
-            second,
-            sent,
-            acked,
-            delivered,
-            in_flight,
-            ..
-        } = self;
+        let Self { second, sent, acked, delivered, in_flight, .. } = self;
         let phase = if self.warm_up { " (warm-up)" } else { "" };
         let server = if with_server {
-            format!(
-                "  server {:.2} cores {:.1} MB",
-                self.cpu_s,
-                self.rss_bytes as f64 / 1e6
-            )
+            format!("  server {:.2} cores {:.1} MB", self.cpu_s, self.rss_bytes as f64 / 1e6)
         } else {
             String::new()
         };

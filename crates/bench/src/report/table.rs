@@ -14,29 +14,13 @@ pub(crate) fn render(report: &Report) -> String {
 }
 
 fn write_all(report: &Report, out: &mut String) -> std::fmt::Result {
-    let Report {
-        scenario,
-        server,
-        tally,
-        ..
-    } = report;
-    let parameters: Vec<String> = report
-        .parameters
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
+    let Report { scenario, server, tally, .. } = report;
+    let parameters: Vec<String> =
+        report.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
     writeln!(out, "\n{scenario} against {server}  {}", parameters.join(" "))?;
-    writeln!(
-        out,
-        "  connections   {:>12}   {:.0} logins/s",
-        report.connections, report.connects_per_s
-    )?;
+    writeln!(out, "  connections   {:>12}   {:.0} logins/s", report.connections, report.connects_per_s)?;
     if report.measured_s > 0.0 {
-        writeln!(
-            out,
-            "  acknowledged  {:>12.0}/s over {:.1} s",
-            report.acked_per_s, report.measured_s
-        )?;
+        writeln!(out, "  acknowledged  {:>12.0}/s over {:.1} s", report.acked_per_s, report.measured_s)?;
     }
     if report.ack.is_some() || report.delivery.is_some() {
         writeln!(
@@ -64,21 +48,9 @@ fn write_all(report: &Report, out: &mut String) -> std::fmt::Result {
             megabytes(idle.rss_bytes),
             megabytes(idle.rss_before_bytes)
         )?;
-        writeln!(
-            out,
-            "                {:>12.0} bytes per connection",
-            idle.rss_bytes_per_connection
-        )?;
-        writeln!(
-            out,
-            "  server CPU    {:>12.1} us per login",
-            idle.connect_cpu_us_each
-        )?;
-        writeln!(
-            out,
-            "                {:>12.2} us/s per idle connection",
-            idle.idle_cpu_us_per_s_each
-        )?;
+        writeln!(out, "                {:>12.0} bytes per connection", idle.rss_bytes_per_connection)?;
+        writeln!(out, "  server CPU    {:>12.1} us per login", idle.connect_cpu_us_each)?;
+        writeln!(out, "                {:>12.2} us/s per idle connection", idle.idle_cpu_us_per_s_each)?;
     }
     writeln!(
         out,

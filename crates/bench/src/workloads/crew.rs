@@ -94,11 +94,7 @@ impl<'a> Crew<'a> {
             }
             let mut results = Vec::new();
             for thread in threads {
-                results.push(
-                    thread
-                        .join()
-                        .map_err(|_| anyhow!("a thread of the load generator panicked"))??,
-                );
+                results.push(thread.join().map_err(|_| anyhow!("a thread of the load generator panicked"))??);
             }
             Ok((results, watched?))
         })
@@ -119,18 +115,12 @@ impl<'a> Crew<'a> {
 
     /// An error when another thread has failed: the run is void.
     pub(crate) fn check_failed(&self) -> anyhow::Result<()> {
-        ensure!(
-            !self.failed.load(Ordering::Relaxed),
-            "another thread of the load generator failed"
-        );
+        ensure!(!self.failed.load(Ordering::Relaxed), "another thread of the load generator failed");
         Ok(())
     }
 
     fn logged_in(&self) -> usize {
-        self.done
-            .iter()
-            .map(|done| done.logged_in.load(Ordering::Relaxed))
-            .sum()
+        self.done.iter().map(|done| done.logged_in.load(Ordering::Relaxed)).sum()
     }
 
     /// Connects and logs in this thread's share, then keeps the connections served until all threads are there; when to start.
@@ -145,11 +135,7 @@ impl<'a> Crew<'a> {
         let (mut opened, mut progressed, mut seen) = (0, Instant::now(), 0);
         while pairs.logged_in < users.len() {
             while opened < users.len() && opened - pairs.logged_in < PENDING_MAX {
-                reactor.open(
-                    self.server,
-                    share.start + opened,
-                    &users[opened].login(self.common),
-                )?;
+                reactor.open(self.server, share.start + opened, &users[opened].login(self.common))?;
                 opened += 1;
             }
             reactor.turn(Duration::from_millis(50), pairs)?;
@@ -193,26 +179,16 @@ impl<'a> Crew<'a> {
     /// Sums over the threads: sent, acked, delivered.
     pub(crate) fn totals(&self) -> [u64; 3] {
         let sum = |pick: fn(&Done) -> &AtomicU64| {
-            self.done
-                .iter()
-                .map(|done| pick(done).load(Ordering::Relaxed))
-                .sum()
+            self.done.iter().map(|done| pick(done).load(Ordering::Relaxed)).sum()
         };
-        [
-            sum(|done| &done.sent),
-            sum(|done| &done.acked),
-            sum(|done| &done.delivered),
-        ]
+        [sum(|done| &done.sent), sum(|done| &done.acked), sum(|done| &done.delivered)]
     }
 }
 
 /// Raises the limit of open files as far as it goes and checks that it is enough.
 pub(crate) fn allow_open_files(connections: usize) -> anyhow::Result<()> {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     if limit.current != limit.maximum {
         setrlimit(Resource::Nofile, raised).context("cannot raise the limit of open files")?;
     }

@@ -16,13 +16,8 @@ use crate::reactor::Reactor;
 use crate::report::{IdleCost, Report, progress};
 use crate::target::{find_server, users};
 
-const PLAN: Plan = Plan {
-    window: 1,
-    interval_ns: None,
-    messages_max: 1,
-    measure_from_ns: 0,
-    end_ns: u64::MAX,
-};
+const PLAN: Plan =
+    Plan { window: 1, interval_ns: None, messages_max: 1, measure_from_ns: 0, end_ns: u64::MAX };
 
 pub(crate) fn run(args: &IdleArgs) -> anyhow::Result<Report> {
     ensure!(

@@ -17,10 +17,7 @@ use crate::report::{Report, Second, progress};
 use crate::target::{find_server, users};
 
 pub(crate) fn run(args: &PeerArgs) -> anyhow::Result<Report> {
-    ensure!(
-        args.pairs > 0 && args.window > 0,
-        "at least one pair and a window of one are needed"
-    );
+    ensure!(args.pairs > 0 && args.window > 0, "at least one pair and a window of one are needed");
     ensure!(
         args.size >= TEXT_BYTES_MIN,
         "a message needs {TEXT_BYTES_MIN} bytes to carry its number: --size {TEXT_BYTES_MIN} or more"
@@ -49,8 +46,7 @@ pub(crate) fn run(args: &PeerArgs) -> anyhow::Result<Report> {
     report.parameter("window", args.window);
     report.parameter(
         "rate",
-        args.rate
-            .map_or_else(|| "as fast as answered".to_owned(), |rate| format!("{rate}/s")),
+        args.rate.map_or_else(|| "as fast as answered".to_owned(), |rate| format!("{rate}/s")),
     );
     report.parameter("size", args.size);
     report.parameter("both", args.both);
@@ -92,9 +88,7 @@ fn work(crew: &Crew<'_>, thread: usize, run: u32, args: &PeerArgs) -> anyhow::Re
     crew.gather(thread, &mut reactor, &mut pairs)?;
     let senders: Vec<usize> = (0..users.len()).step_by(if args.both { 1 } else { 2 }).collect();
     match plan.interval_ns {
-        None => senders
-            .iter()
-            .for_each(|&index| pairs.send_due(index, 0, reactor.out(index))),
+        None => senders.iter().for_each(|&index| pairs.send_due(index, 0, reactor.out(index))),
         Some(interval_ns) => open_loop(crew, thread, &mut reactor, &mut pairs, &senders, interval_ns)?,
     }
     while pairs.now_ns() < plan.end_ns {
@@ -128,12 +122,7 @@ fn open_loop(
         }
         let wait_ns = loop {
             let index = senders[next % senders.len()];
-            let due = due_ns(
-                (next / senders.len()) as u64,
-                interval_ns,
-                index,
-                crew.share(thread).len(),
-            );
+            let due = due_ns((next / senders.len()) as u64, interval_ns, index, crew.share(thread).len());
             if due > now_ns {
                 break due.min(end_ns) - now_ns;
             }
@@ -157,28 +146,16 @@ fn watch(crew: &Crew<'_>, args: &PeerArgs, go: Instant) -> anyhow::Result<(Vec<S
     let mut next = go + Duration::from_secs(1);
     loop {
         crew.check_failed()?;
-        let wake = if at_start.is_none() {
-            next.min(start)
-        } else {
-            next.min(end)
-        };
-        thread::sleep(
-            wake.saturating_duration_since(Instant::now())
-                .min(Duration::from_millis(100)),
-        );
+        let wake = if at_start.is_none() { next.min(start) } else { next.min(end) };
+        thread::sleep(wake.saturating_duration_since(Instant::now()).min(Duration::from_millis(100)));
         let now = Instant::now();
         if at_start.is_none() && now >= start {
             at_start = Some(Usage::read(pids)?);
         }
         if now >= next {
             let (totals, usage) = (crew.totals(), Usage::read(pids)?);
-            let second = Second::new(
-                (next - go).as_secs(),
-                now < start,
-                last,
-                totals,
-                usage.since(last_usage),
-            );
+            let second =
+                Second::new((next - go).as_secs(), now < start, last, totals, usage.since(last_usage));
             progress::say(&second.line(!pids.is_empty()));
             timeline.push(second);
             (last, last_usage) = (totals, usage);

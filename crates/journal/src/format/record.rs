@@ -45,8 +45,5 @@ pub(crate) fn parse_record(bytes: &[u8]) -> Option<Framed<'_>> {
     }
     let length = u32_at(bytes, 0) as usize;
     let payload = bytes[RECORD_HEADER_BYTES as usize..].get(..length)?;
-    Some(Framed {
-        crc: u32_at(bytes, 4),
-        payload,
-    })
+    Some(Framed { crc: u32_at(bytes, 4), payload })
 }

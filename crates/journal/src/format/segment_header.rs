@@ -70,11 +70,7 @@ impl SegmentHeader {
         out[28..32].copy_from_slice(&(self.holes.len() as u32).to_le_bytes());
         out[32..40].copy_from_slice(&self.first_seq.get().to_le_bytes());
         out[40..48].copy_from_slice(&self.durable.to_bits().to_le_bytes());
-        for (hole, place) in self
-            .holes
-            .iter()
-            .zip(out[FIXED_BYTES..].chunks_exact_mut(HOLE_BYTES))
-        {
+        for (hole, place) in self.holes.iter().zip(out[FIXED_BYTES..].chunks_exact_mut(HOLE_BYTES)) {
             place[..8].copy_from_slice(&hole.first.get().to_le_bytes());
             place[8..].copy_from_slice(&hole.count.to_le_bytes());
         }
@@ -132,10 +128,7 @@ impl SegmentHeader {
         let holes = bytes[FIXED_BYTES..]
             .chunks_exact(HOLE_BYTES)
             .take(hole_count)
-            .map(|place| Hole {
-                first: LogSeq::new(u64_at(place, 0)),
-                count: u64_at(place, 8),
-            })
+            .map(|place| Hole { first: LogSeq::new(u64_at(place, 0)), count: u64_at(place, 8) })
             .collect();
         HeaderRead::Valid(Self {
             log_id: u64_at(bytes, 16),

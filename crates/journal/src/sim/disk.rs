@@ -17,18 +17,13 @@ impl SimDisk {
     /// An empty disk whose accidents come from the seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self {
-            state: Arc::new(Mutex::new(State::new(seed))),
-        }
+        Self { state: Arc::new(Mutex::new(State::new(seed))) }
     }
 
     /// The file port for a process that starts now. It dies with the next [`SimDisk::crash`] or [`SimDisk::kill`].
     #[must_use]
     pub fn files(&self) -> Arc<dyn Files> {
-        Arc::new(SimFiles {
-            disk: self.clone(),
-            boot: self.state().boot,
-        })
+        Arc::new(SimFiles { disk: self.clone(), boot: self.state().boot })
     }
 
     /// Power loss: what was not synced is lost, kept or torn.
@@ -88,11 +83,7 @@ impl SimDisk {
     #[must_use]
     pub fn content(&self, name: &str) -> Vec<u8> {
         let state = self.state();
-        state
-            .names
-            .get(name)
-            .map(|inode| state.inodes[*inode].cached.clone())
-            .unwrap_or_default()
+        state.names.get(name).map(|inode| state.inodes[*inode].cached.clone()).unwrap_or_default()
     }
 
     /// Puts a file there, durably, in the place of any other.
@@ -144,11 +135,7 @@ struct SimFiles {
 
 impl SimFiles {
     fn file(&self, inode: usize) -> Arc<dyn File> {
-        Arc::new(SimFile {
-            disk: self.disk.clone(),
-            boot: self.boot,
-            inode,
-        })
+        Arc::new(SimFile { disk: self.disk.clone(), boot: self.boot, inode })
     }
 }
 

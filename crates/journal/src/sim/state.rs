@@ -95,13 +95,8 @@ impl State {
         self.inodes.push(Inode::default());
         let inode = self.inodes.len() - 1;
         self.names.insert(name.to_owned(), inode);
-        self.pending_names
-            .push(NameChange::Created(name.to_owned(), inode));
-        if power == Power::Failing {
-            Err(power_went())
-        } else {
-            Ok(inode)
-        }
+        self.pending_names.push(NameChange::Created(name.to_owned(), inode));
+        if power == Power::Failing { Err(power_went()) } else { Ok(inode) }
     }
 
     pub(super) fn remove(&mut self, name: &str, boot: u64) -> io::Result<()> {
@@ -110,11 +105,7 @@ impl State {
             return Err(io::ErrorKind::NotFound.into());
         }
         self.pending_names.push(NameChange::Removed(name.to_owned()));
-        if power == Power::Failing {
-            Err(power_went())
-        } else {
-            Ok(())
-        }
+        if power == Power::Failing { Err(power_went()) } else { Ok(()) }
     }
 
     pub(super) fn sync_dir(&mut self, boot: u64) -> io::Result<()> {
@@ -165,21 +156,12 @@ impl State {
         let file = &mut self.inodes[inode];
         if power == Power::Failing || is_failing {
             // Some of it arrives; none of it is tried again.
-            let some: Vec<usize> = file
-                .dirty
-                .iter()
-                .copied()
-                .filter(|_| self.rng.one_in(2))
-                .collect();
+            let some: Vec<usize> = file.dirty.iter().copied().filter(|_| self.rng.one_in(2)).collect();
             file.write_back(&some);
             if is_failing {
                 file.dirty.clear();
             }
-            return Err(if is_failing {
-                io::Error::from_raw_os_error(5)
-            } else {
-                power_went()
-            });
+            return Err(if is_failing { io::Error::from_raw_os_error(5) } else { power_went() });
         }
         let all: Vec<usize> = file.dirty.iter().copied().collect();
         file.write_back(&all);
@@ -238,8 +220,7 @@ impl Inode {
             self.cached.resize(end, 0);
         }
         self.cached[offset..end].copy_from_slice(bytes);
-        self.dirty
-            .extend(offset / SECTOR_BYTES..=(end - 1) / SECTOR_BYTES);
+        self.dirty.extend(offset / SECTOR_BYTES..=(end - 1) / SECTOR_BYTES);
     }
 
     /// Copies sectors to the disk; the length follows the highest of them.

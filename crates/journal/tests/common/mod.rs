@@ -18,10 +18,7 @@ pub(crate) fn small_config() -> Config {
         record_bytes_max: 2 << 10,
         batch_bytes_max: 6 << 10,
         reader_files_max: 2,
-        new_log: NewLog {
-            log_id: Some(0x1122_3344_5566_7788),
-            first_seq: LogSeq::FIRST,
-        },
+        new_log: NewLog { log_id: Some(0x1122_3344_5566_7788), first_seq: LogSeq::FIRST },
     }
 }
 
@@ -38,11 +35,7 @@ pub(crate) type Opened = Result<(Log, Recovery, Vec<Kept>), OpenError>;
 pub(crate) fn open_with(files: Arc<dyn Files>, config: Config, from: Option<Position>) -> Opened {
     let mut kept = Vec::new();
     let (log, recovery) = Log::open(files, config, from, &mut |record| {
-        kept.push(Kept {
-            seq: record.seq,
-            position: record.position,
-            payload: record.payload.to_vec(),
-        });
+        kept.push(Kept { seq: record.seq, position: record.position, payload: record.payload.to_vec() });
         Ok(())
     })?;
     Ok((log, recovery, kept))
@@ -55,10 +48,7 @@ pub(crate) fn open(disk: &SimDisk) -> Opened {
 /// Commits one batch, synced.
 pub(crate) fn commit(writer: &mut LogWriter, payloads: &[&[u8]]) -> (Committed, Vec<Kept>) {
     let mut batch = writer.new_batch();
-    let pushed: Vec<_> = payloads
-        .iter()
-        .map(|payload| batch.push(payload).unwrap())
-        .collect();
+    let pushed: Vec<_> = payloads.iter().map(|payload| batch.push(payload).unwrap()).collect();
     let committed = writer.commit(&mut batch, Durability::Synced).unwrap();
     let kept = pushed
         .iter()
@@ -74,11 +64,7 @@ pub(crate) fn commit(writer: &mut LogWriter, payloads: &[&[u8]]) -> (Committed, 
 
 /// The seeds of a run: `HALLEY_SEED` alone, or the first `count`; `HALLEY_SEEDS` says another count, for long runs.
 pub(crate) fn seeds(count: u64) -> Vec<u64> {
-    let number = |name| {
-        std::env::var(name)
-            .ok()
-            .map(|text| text.parse().expect("a number of seeds"))
-    };
+    let number = |name| std::env::var(name).ok().map(|text| text.parse().expect("a number of seeds"));
     match number("HALLEY_SEED") {
         Some(seed) => vec![seed],
         None => (1..=number("HALLEY_SEEDS").unwrap_or(count)).collect(),
@@ -87,10 +73,7 @@ pub(crate) fn seeds(count: u64) -> Vec<u64> {
 
 /// Every file of the disk.
 pub(crate) fn snapshot(disk: &SimDisk) -> Vec<(String, Vec<u8>)> {
-    disk.names()
-        .into_iter()
-        .map(|name| (name.clone(), disk.content(&name)))
-        .collect()
+    disk.names().into_iter().map(|name| (name.clone(), disk.content(&name))).collect()
 }
 
 /// A new disk with these files.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use halley_client::txchat::{Login, Outcome, Outgoing, SendId, Session, SessionConfig, SessionEvent, op};
+use halley_client::txchat::{
+    Login, Outcome, Outgoing, SendId, Session, SessionConfig, SessionEvent, is_refusal_temporary, op,
+};
 use halley_comet::driver::sim::SimClient;
 
 use super::link::{Link, Wire};
@@ -29,6 +31,8 @@ pub(super) struct Device {
     sends: BTreeMap<SendId, String>,
     /// Acknowledged just now: client ids.
     pub(super) acknowledged: Vec<String>,
+    /// Refused just now, for a reason that passes: client ids and codes.
+    pub(super) refused: Vec<(String, i32)>,
 }
 
 impl Device {
@@ -44,6 +48,7 @@ impl Device {
             notices_at: None,
             sends: BTreeMap::new(),
             acknowledged: Vec::new(),
+            refused: Vec::new(),
         }
     }
 
@@ -121,6 +126,9 @@ impl Device {
                 Outcome::Acknowledged { message_id, .. } => {
                     ledger.acknowledged(&client_id, message_id);
                     self.acknowledged.push(client_id);
+                }
+                Outcome::Refused { code } if is_refusal_temporary(code) => {
+                    self.refused.push((client_id, code));
                 }
                 Outcome::Refused { code } => ledger.is_wrong(format!("{client_id} was refused with {code}")),
             }

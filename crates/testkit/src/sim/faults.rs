@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use halley_core::metrics::Metrics;
 
 use super::link::Wire;
 use super::lives::{End, stored};
+use super::plan::Tuning;
 use super::server::Server;
 use super::world::World;
 
@@ -47,6 +48,16 @@ impl World {
             self.die(Death::Kill)?;
         } else if is(faults.restarts) {
             self.restart()?;
+        } else if is(faults.failing_syncs) {
+            let syncs = 1 + self.rng.below(6);
+            self.trace.note(b'y', syncs);
+            self.disk.fail_sync_after(syncs);
+            self.may_sync_fail = true;
+        } else if is(faults.full_disks) {
+            let (bytes, ms) = (self.rng.below(20_000), self.rng.below(5_000));
+            self.trace.note(b'u', bytes);
+            self.disk.set_space_left(Some(bytes));
+            self.full_until = Some(self.now() + Duration::from_millis(ms));
         } else {
             return Ok(false);
         }
@@ -70,14 +81,15 @@ impl World {
         let notices_at = now + Duration::from_millis(self.rng.below(20_000));
         let (wire, device) = (&mut self.wire, &mut self.devices[index]);
         let Some(link) = &mut device.link else { return };
+        wire.broken += 1;
         match way {
             // The client notices at once, having got all, some or nothing of what was on its way.
             0 | 1 => {
                 let got = self.rng.below(400) * way;
                 link.carry_down(usize::try_from(got).unwrap_or_default(), wire);
                 device.work(now, &self.ledger, &mut self.trace);
-                if let Some(mut link) = device.disconnect(now, &mut self.rng) {
-                    link.cut(wire);
+                if let Some(link) = device.disconnect(now, &mut self.rng) {
+                    self.bury(index, link);
                 }
             }
             // It is dead, and the client does not know.
@@ -88,13 +100,12 @@ impl World {
             // The client is away, and the server does not know.
             3 => {
                 if let Some(link) = device.disconnect(now, &mut self.rng) {
-                    self.ghosts.push(link);
+                    self.ghosts.push((index, link));
                 }
             }
             // The client's half is closed.
             _ => link.end(),
         }
-        self.wire.broken += 1;
     }
 
     /// The process dies at once, and a new one starts over what is left.
@@ -106,24 +117,36 @@ impl World {
         }
         self.disk.set_syncs_lie(false);
         let metrics = Arc::clone(&self.server().metrics);
+        self.changes.forget();
         drop(self.take_server());
         self.begin_life(&metrics, End::Killed)
     }
 
     fn restart(&mut self) -> Result<()> {
         self.trace.note(b'e', 0);
-        self.disk.heal();
+        self.changes.forget();
         let metrics = Arc::clone(&self.server().metrics);
         let clock = self.clock.clone();
         if let Some(server) = self.take_server() {
-            let report = server.stop(&clock).context("stop")?;
-            self.trace.note(b'e', report.clean as u64);
+            match server.stop(&clock) {
+                Ok(report) => self.trace.note(b'e', report.clean as u64),
+                // The power went, or a sync failed, while it ended.
+                Err(_) if self.is_disk_off() => {
+                    self.disk.crash();
+                    return self.begin_life(&metrics, End::Killed);
+                }
+                Err(_) if self.may_sync_fail => {
+                    self.disk.kill();
+                    return self.begin_life(&metrics, End::Killed);
+                }
+                Err(error) => return Err(error).context("stop"),
+            }
         }
         // The power may go as well, right behind a clean end.
         if self.rng.below(2) == 0 {
-            self.disk.crash()
+            self.disk.crash();
         } else {
-            self.disk.kill()
+            self.disk.kill();
         }
         self.begin_life(&metrics, End::Clean)
     }
@@ -136,25 +159,49 @@ impl World {
         self.end_life(before, ended, stored_after);
         self.stored_before = stored_after;
         self.wire = Wire::default();
-        Ok(())
+        self.check_group()
     }
 
     /// Every connection is gone; what had left the server before may still come.
     fn part_clients(&mut self) {
         let now = self.now();
-        for device in &mut self.devices {
+        for index in 0..self.devices.len() {
+            let device = &mut self.devices[index];
             let Some(link) = &mut device.link else { continue };
             let most = *self.rng.one_of(&[0, 500, 1 << 20]);
             let got = usize::try_from(self.rng.below(most + 1)).unwrap_or_default();
             link.carry_down(got, &mut self.wire);
             device.work(now, &self.ledger, &mut self.trace);
-            if let Some(mut link) = device.disconnect(now, &mut self.rng) {
-                link.cut(&mut self.wire);
+            if let Some(link) = device.disconnect(now, &mut self.rng) {
+                self.bury(index, link);
             }
         }
-        for mut ghost in self.ghosts.drain(..) {
-            ghost.cut(&mut self.wire);
+        self.bury_ghosts();
+    }
+
+    pub(super) fn bury_ghosts(&mut self) {
+        for (device, ghost) in std::mem::take(&mut self.ghosts) {
+            self.bury(device, ghost);
         }
+    }
+
+    /// A step failed at the disk: right only when the power is off, or a sync was to fail. The process is no more.
+    pub(super) fn disk_failed(&mut self, what: &str) -> Result<()> {
+        if self.is_disk_off() {
+            return self.die(Death::PowerLoss);
+        }
+        if self.may_sync_fail {
+            return self.die(Death::Kill);
+        }
+        if self.full_until.is_some() {
+            // It says so and goes on.
+            return Ok(());
+        }
+        bail!("{what}, and the disk is healthy")
+    }
+
+    pub(super) fn is_disk_off(&self) -> bool {
+        self.disk.files().list().is_err()
     }
 
     fn start_server(&mut self) -> Result<Server> {
@@ -163,10 +210,12 @@ impl World {
                 self.disk.power_off_after(1 + self.rng.below(40));
             }
             let seed = self.rng.bits();
+            self.tuning = Tuning::of(&mut self.rng, self.log_id);
             match Server::start(&self.disk, &self.tuning, &self.clock, seed) {
+                // The power went while it started, whether it noticed or not.
+                _ if self.is_disk_off() => self.disk.crash(),
                 Ok(server) => return Ok(server),
-                // The power went while it started.
-                Err(_) if self.disk.files().list().is_err() => self.disk.crash(),
+                Err(_) if self.may_sync_fail => self.disk.kill(),
                 Err(error) => {
                     self.was_start_refused = true;
                     return Err(error).context("start again");
@@ -174,6 +223,7 @@ impl World {
             }
         }
         self.disk.heal();
+        self.may_sync_fail = false;
         Server::start(&self.disk, &self.tuning, &self.clock, 1).context("start again")
     }
 }

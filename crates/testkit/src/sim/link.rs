@@ -3,6 +3,7 @@
 use bytes::BytesMut;
 use halley_client::txchat::{Frame, op};
 use halley_comet::driver::sim::SimClient;
+use halley_wire::txchat::Common;
 
 /// What came and went between one life of the server and its clients. Complete frames only.
 #[derive(Clone, Copy, Default, Debug)]
@@ -34,6 +35,8 @@ pub(super) struct Link {
     up_seen: BytesMut,
     down_seen: BytesMut,
     last_push: i32,
+    /// The messages pushed, each sequence once.
+    pushed: Vec<i64>,
     /// What the client has got and not decoded.
     input: BytesMut,
     /// The network has given up; nothing arrives at either side.
@@ -48,6 +51,7 @@ impl Link {
             up_seen: BytesMut::new(),
             down_seen: BytesMut::new(),
             last_push: 0,
+            pushed: Vec::new(),
             input: BytesMut::new(),
             is_cut: false,
         }
@@ -109,6 +113,7 @@ impl Link {
                 op::RECEIVE_MSG if frame.seq > self.last_push => {
                     self.last_push = frame.seq;
                     wire.pushes += 1;
+                    self.pushed.push(Common::parse(&frame.body).map_or(0, |common| common.mid));
                 }
                 op::RECEIVE_MSG => wire.resends += 1,
                 _ => {}
@@ -128,6 +133,11 @@ impl Link {
         self.up.clear();
         self.socket.cut();
         self.is_cut = true;
+    }
+
+    /// The messages that left the server for this client, in order.
+    pub(super) fn pushed(&self) -> &[i64] {
+        &self.pushed
     }
 
     /// The client says that it sends nothing more.

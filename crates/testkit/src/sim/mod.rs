@@ -6,12 +6,15 @@
 //!
 //! Does not: use threads, sleep, or look at a real clock. A seed replays a run: [`Report::trace`] is equal.
 
+mod changes;
+mod clients;
 mod device;
 mod faults;
 mod link;
 mod lives;
 mod plan;
 mod reader;
+mod scripts;
 mod server;
 mod settle;
 mod talk;
@@ -21,6 +24,7 @@ mod world;
 use std::fmt;
 
 pub use plan::{Faults, Plan};
+pub use scripts::power_goes_behind_first_logins;
 
 use world::World;
 
@@ -49,13 +53,17 @@ pub struct Report {
     pub repetitions: u64,
     /// Times a session fell behind the feed.
     pub behind: u64,
+    /// Commits that found no space.
+    pub commit_retries: u64,
+    /// Sends refused for now.
+    pub refused: u64,
 }
 
 impl Report {
-    /// Whether an acknowledged message is gone, by the ledger.
+    /// Whether a message that a client was acknowledged is gone.
     #[must_use]
     pub fn has_lost(&self) -> bool {
-        self.wrong.iter().any(|wrong| wrong.starts_with("LOST"))
+        self.wrong.iter().any(|wrong| wrong.contains("was acknowledged and is not in the inbox"))
     }
 }
 
@@ -63,7 +71,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "seed {}: {} said, {} acknowledged, {} lives, {} broken links, {} resends, {} repetitions, {} behind, trace {:016x}",
+            "seed {}: {} said, {} acknowledged, {} lives, {} broken links, {} resends, {} repetitions, {} behind, {} commits \
+             retried, {} sends refused, trace {:016x}",
             self.seed,
             self.said,
             self.acknowledged,
@@ -72,6 +81,8 @@ impl fmt::Display for Report {
             self.resends,
             self.repetitions,
             self.behind,
+            self.commit_retries,
+            self.refused,
             self.trace
         )
     }
@@ -102,6 +113,8 @@ impl Report {
             resends: 0,
             repetitions: 0,
             behind: 0,
+            commit_retries: 0,
+            refused: 0,
         }
     }
 }

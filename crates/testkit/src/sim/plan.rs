@@ -19,6 +19,8 @@ pub struct Plan {
     pub faults: Faults,
     /// Syncs say that they succeeded and do nothing: the checks must see it.
     pub is_fsync_a_lie: bool,
+    /// The first cursors of the devices are not flushed before the schedule begins.
+    pub are_devices_new: bool,
 }
 
 /// How often something breaks: times in 10,000 steps.
@@ -36,13 +38,17 @@ pub struct Faults {
     pub kills: u32,
     /// The process drains, ends, and is started again.
     pub restarts: u32,
+    /// One of the next syncs fails, and what it should have written counts as clean: the process ends by itself.
+    pub failing_syncs: u32,
+    /// The disk is full for a while: sends are refused for now, or wait, and nothing else happens.
+    pub full_disks: u32,
 }
 
 impl Plan {
     /// Nothing breaks.
     #[must_use]
     pub fn peaceful(seed: u64) -> Self {
-        Self { seed, steps: 3_000, faults: Faults::default(), is_fsync_a_lie: false }
+        Self { seed, steps: 3_000, faults: Faults::default(), is_fsync_a_lie: false, are_devices_new: false }
     }
 
     /// A bit of everything.
@@ -55,6 +61,8 @@ impl Plan {
             power_losses_inside: 6,
             kills: 6,
             restarts: 6,
+            failing_syncs: 6,
+            full_disks: 0,
         };
         Self { faults, ..Self::peaceful(seed) }
     }
@@ -62,8 +70,26 @@ impl Plan {
     /// Mostly power losses.
     #[must_use]
     pub fn power(seed: u64) -> Self {
-        let faults = Faults { cuts: 20, power_losses: 20, power_losses_inside: 40, ..Faults::default() };
+        let faults = Faults {
+            cuts: 20,
+            power_losses: 20,
+            power_losses_inside: 40,
+            failing_syncs: 4,
+            ..Faults::default()
+        };
         Self { faults, ..Self::peaceful(seed) }
+    }
+
+    /// Connections hold, but clients' acknowledgements of pushes are lost for seconds.
+    #[must_use]
+    pub fn deaf(seed: u64) -> Self {
+        Self { faults: Faults { lost_acks: 100, ..Faults::default() }, ..Self::peaceful(seed) }
+    }
+
+    /// The disk is full now and then.
+    #[must_use]
+    pub fn full(seed: u64) -> Self {
+        Self { faults: Faults { cuts: 20, full_disks: 30, ..Faults::default() }, ..Self::peaceful(seed) }
     }
 
     /// The power goes off under a server whose fsync was removed.
@@ -85,7 +111,8 @@ pub(super) struct Tuning {
 }
 
 impl Tuning {
-    pub(super) fn of(rng: &mut Rng) -> Self {
+    /// Those of one life; the log's identity stays.
+    pub(super) fn of(rng: &mut Rng, log_id: u64) -> Self {
         let comet = halley_comet::Config {
             window: *rng.one_of(&[1, 2, 5, 16, 64]),
             resends_max: *rng.one_of(&[4, 8]),
@@ -111,10 +138,7 @@ impl Tuning {
             record_bytes_max: 8 << 10,
             batch_bytes_max: 16 << 10,
             reader_files_max: *rng.one_of(&[1, 8]),
-            new_log: halley_journal::NewLog {
-                log_id: Some(rng.bits() | 1),
-                ..halley_journal::NewLog::default()
-            },
+            new_log: halley_journal::NewLog { log_id: Some(log_id), ..halley_journal::NewLog::default() },
         };
         let idle_mark_after = Duration::from_millis(*rng.one_of(&[2, 100]));
         Self { comet, answer, tail, log, idle_mark_after }

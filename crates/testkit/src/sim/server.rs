@@ -15,12 +15,13 @@ use halley_comet::DrainReport;
 use halley_comet::driver::sim::{SimClient, SimClock, SimGateway, SimSocket};
 use halley_core::app::{AppSettings, AuthMethod};
 use halley_core::clock::Clock;
-use halley_core::group::GroupProfile;
+use halley_core::group::{Group, GroupChange, GroupProfile};
 use halley_core::ids::{AppId, BucketId, GroupId, UserId};
 use halley_core::metrics::Metrics;
 use halley_core::ports::accounts::{Apps as _, Unknown, Users as _};
-use halley_core::ports::business::{GroupService as _, NewGroup};
+use halley_core::ports::business::{GroupError, GroupService as _, NewGroup};
 use halley_core::ports::timelines::Timelines;
+use halley_core::reply::Reply;
 use halley_core::session::Transport;
 use halley_journal::sim::SimDisk;
 use halley_logic::GroupWriter;
@@ -123,6 +124,15 @@ impl Server {
         bail!("the group was never made")
     }
 
+    pub(super) fn change_group(
+        &self,
+        app: AppId,
+        group: GroupId,
+        change: GroupChange,
+    ) -> Reply<Result<Option<Arc<Group>>, GroupError>> {
+        self.groups.change(app, group, change)
+    }
+
     pub(super) fn connect(&mut self, bucket: u16) -> SimClient {
         self.gateway.connect(BucketId(bucket), Transport::TxchatTcp)
     }
@@ -148,6 +158,15 @@ impl Server {
         self.gateway.next_deadline()
     }
 
+    /// When something is due in the journal; it may do what is due already.
+    pub(super) fn next_commit(&mut self, now: Instant) -> Option<Instant> {
+        match self.store.step(now) {
+            Stepped::Idle { until } => until,
+            Stepped::NoSpace { until } => Some(until),
+            Stepped::Committed { .. } | Stepped::Lost => Some(now),
+        }
+    }
+
     /// Connections the gateway holds.
     pub(super) fn connections(&self) -> usize {
         self.gateway.connections().iter().sum()
@@ -161,7 +180,9 @@ impl Server {
             match self.store.step(now) {
                 Stepped::Idle { .. } => {}
                 Stepped::Committed { .. } => worked = true,
-                lost => bail!("the journal says {lost:?} while the disk is healthy"),
+                // There is space again; it tries again when it is time.
+                Stepped::NoSpace { .. } => {}
+                Stepped::Lost => bail!("the journal is lost"),
             }
             self.shards.iter_mut().for_each(poll_shard);
             worked |= self.materialize()? > 0;

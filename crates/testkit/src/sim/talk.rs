@@ -55,6 +55,12 @@ impl Talk {
         self.users[place].clone()
     }
 
+    /// What was said under this client id.
+    pub(super) fn said(&self, client_id: &str) -> Option<Outgoing> {
+        let mut all = self.said.values().flatten();
+        all.find(|outgoing| outgoing.client_id == client_id).cloned()
+    }
+
     /// The users whose inboxes this belongs in.
     pub(super) fn concerned(&self, client_id: &str) -> Vec<usize> {
         self.concerned.get(client_id).cloned().unwrap_or_default()

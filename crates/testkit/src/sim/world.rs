@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use halley_backends::disk::journal::Stepped;
 use halley_comet::driver::sim::SimClock;
 use halley_core::clock::Clock as _;
@@ -11,8 +11,8 @@ use halley_core::timeline::TimelineId;
 use halley_journal::sim::SimDisk;
 
 use super::Report;
+use super::changes::Changes;
 use super::device::Device;
-use super::faults::Death;
 use super::link::{Link, Wire};
 use super::lives::{End, Life};
 use super::plan::{Plan, Tuning};
@@ -31,6 +31,7 @@ const WALL_MS: u64 = 1_700_000_000_000;
 pub(super) struct World {
     pub(super) plan: Plan,
     pub(super) tuning: Tuning,
+    pub(super) log_id: u64,
     pub(super) rng: Rng,
     pub(super) trace: Trace,
     pub(super) clock: SimClock,
@@ -38,7 +39,14 @@ pub(super) struct World {
     server: Option<Server>,
     pub(super) devices: Vec<Device>,
     /// Connections that their clients have forgotten, and the server has not noticed.
-    pub(super) ghosts: Vec<Link>,
+    pub(super) ghosts: Vec<(usize, Link)>,
+    /// What each connection that has ended was pushed, with its device's place.
+    pub(super) sessions: Vec<(usize, Vec<i64>)>,
+    pub(super) changes: Changes,
+    /// A sync was told to fail, and perhaps has not yet.
+    pub(super) may_sync_fail: bool,
+    /// The disk has little room, or none, until then.
+    pub(super) full_until: Option<Instant>,
     pub(super) talk: Talk,
     pub(super) ledger: Ledger,
     pub(super) readers: Vec<Reader>,
@@ -59,12 +67,15 @@ pub(super) struct Counts {
     pub(super) resends: u64,
     pub(super) repetitions: u64,
     pub(super) behind: u64,
+    pub(super) commit_retries: u64,
+    pub(super) refused: u64,
 }
 
 impl World {
     pub(super) fn new(plan: &Plan) -> Result<Self> {
         let mut rng = Rng::new(plan.seed);
-        let tuning = Tuning::of(&mut rng);
+        let log_id = rng.bits() | 1;
+        let tuning = Tuning::of(&mut rng, log_id);
         let (clock, disk) = (SimClock::new(WALL_MS), SimDisk::new(rng.bits()));
         let users = USERS.map(str::to_owned);
         let now = clock.now().mono;
@@ -77,6 +88,7 @@ impl World {
         Ok(Self {
             plan: plan.clone(),
             tuning,
+            log_id,
             rng,
             trace: Trace::new(),
             clock,
@@ -84,6 +96,10 @@ impl World {
             server: Some(server),
             devices: devices.map(|name| Device::new(name, now)).collect(),
             ghosts: Vec::new(),
+            sessions: Vec::new(),
+            changes: Changes::new(app),
+            may_sync_fail: false,
+            full_until: None,
             talk: Talk::new(&users),
             ledger: Ledger::default(),
             readers: inboxes.iter().map(|inbox| Reader::new(*inbox)).collect(),
@@ -119,13 +135,19 @@ impl World {
         self.come_to_rest().context("log in")?;
         let online = self.devices.iter().filter(|device| device.session.is_online()).count();
         anyhow::ensure!(online == self.devices.len(), "only {online} devices could log in");
-        self.server().store.flush_state().context("log in")?;
-        self.disk.set_syncs_lie(self.plan.is_fsync_a_lie);
-        for step in 0..self.plan.steps {
-            self.step().with_context(|| format!("step {step}"))?;
+        if !self.plan.are_devices_new {
+            self.server().store.flush_state().context("log in")?;
         }
-        self.settle().context("settle")?;
-        self.check_at_rest()
+        self.disk.set_syncs_lie(self.plan.is_fsync_a_lie);
+        let stepped =
+            (0..self.plan.steps).try_for_each(|step| self.step().with_context(|| format!("step {step}")));
+        if self.server.is_none() {
+            return stepped;
+        }
+        // Also when something is wrong already: the checks at rest say more of it.
+        let settled = self.settle().context("settle");
+        let checked = if self.server.is_some() { self.check_at_rest() } else { Ok(()) };
+        stepped.and(settled).and(checked)
     }
 
     fn step(&mut self) -> Result<()> {
@@ -147,32 +169,25 @@ impl World {
             73..82 => {
                 let now = self.now();
                 if matches!(self.server().commit(now), Stepped::Lost | Stepped::NoSpace { .. }) {
-                    return self.power_went("the journal is lost");
+                    return self.disk_failed("the journal is lost");
                 }
             }
             82..86 => {
                 if let Err(error) = self.server().materialize() {
-                    return self.power_went(&format!("{error:#}"));
+                    return self.disk_failed(&format!("{error:#}"));
                 }
             }
-            86 => self.flush_state()?,
+            86 => return self.flush_state(),
             87..92 => self.time_passes(),
-            92..97 => self.somebody_talks(),
+            92..96 => self.somebody_talks(),
+            96 if !self.plan.is_fsync_a_lie && self.rng.below(4) == 0 => self.change_group()?,
             _ => self.somebody_reads()?,
         }
         Ok(())
     }
 
-    fn bucket(&mut self) -> u16 {
+    pub(super) fn bucket(&mut self) -> u16 {
         u16::try_from(self.rng.below(BUCKETS.into())).unwrap_or_default()
-    }
-
-    /// A step failed: right only when the power is off.
-    fn power_went(&mut self, what: &str) -> Result<()> {
-        if self.disk.files().list().is_ok() {
-            bail!("{what}, and the disk is healthy");
-        }
-        self.die(Death::PowerLoss)
     }
 
     fn flush_state(&mut self) -> Result<()> {
@@ -181,7 +196,7 @@ impl World {
         }
         match self.server().store.flush_state() {
             Ok(()) => Ok(()),
-            Err(error) => self.power_went(&format!("cursors were not written: {error}")),
+            Err(error) => self.disk_failed(&format!("cursors were not written: {error}")),
         }
     }
 
@@ -192,66 +207,11 @@ impl World {
             _ => self.rng.below(4),
         };
         self.clock.advance(Duration::from_millis(ms));
+        if self.full_until.is_some_and(|until| until <= self.now()) {
+            self.full_until = None;
+            self.disk.set_space_left(None);
+        }
         self.trace.note(b't', ms);
-    }
-
-    fn device_works(&mut self) {
-        let index = usize::try_from(self.rng.below(self.devices.len() as u64)).unwrap_or_default();
-        let up_max = self.some_bytes();
-        let down_max = self.some_bytes();
-        self.work_device(index, up_max, down_max);
-    }
-
-    fn some_bytes(&mut self) -> usize {
-        let max = *self.rng.one_of(&[0, 3, 40, 600, 1 << 20]);
-        usize::try_from(self.rng.below(max + 1)).unwrap_or_default()
-    }
-
-    /// One device does what it can, with so many bytes travelling. `true`: something happened.
-    pub(super) fn work_device(&mut self, index: usize, up_max: usize, down_max: usize) -> bool {
-        let now = self.now();
-        let bucket = self.bucket();
-        let device = &mut self.devices[index];
-        if device.link.is_none() {
-            if device.connect_at > now {
-                return false;
-            }
-            let socket = self.server.as_mut().expect("a server is there").connect(bucket);
-            device.connected(socket, now);
-        }
-        let mut worked = device.carry(up_max, down_max, &mut self.wire);
-        let mut holds = device.work(now, &self.ledger, &mut self.trace);
-        worked |= device.carry(0, 0, &mut self.wire);
-        if let Some(link) = &mut device.link
-            && link.is_over()
-        {
-            // All that came is still told; then it is over.
-            link.carry_down(usize::MAX, &mut self.wire);
-            device.work(now, &self.ledger, &mut self.trace);
-            holds = false;
-        }
-        holds &= device.notices_at.is_none_or(|at| at > now);
-        let acknowledged = std::mem::take(&mut device.acknowledged);
-        if !holds && let Some(mut link) = device.disconnect(now, &mut self.rng) {
-            link.cut(&mut self.wire);
-            self.wire.broken += 1;
-        }
-        for client_id in acknowledged {
-            for reader in self.talk.concerned(&client_id) {
-                self.readers[reader].is_due(&client_id);
-            }
-        }
-        worked || !holds || self.devices[index].link.as_ref().is_some_and(|link| link.unsent() > 0)
-    }
-
-    fn somebody_talks(&mut self) {
-        let now = self.now();
-        let index = usize::try_from(self.rng.below(self.devices.len() as u64)).unwrap_or_default();
-        let device = &mut self.devices[index];
-        if device.session.unanswered() < 6 {
-            let outgoing = self.talk.next(&device.name, &self.ledger, &mut self.rng);
-            device.say(&outgoing, now, &self.ledger);
-        }
     }
 
     fn somebody_reads(&mut self) -> Result<()> {
@@ -259,8 +219,8 @@ impl World {
         let server = self.server.as_ref().expect("a server is there");
         match self.readers[index].read_on(&*server.timelines, &mut self.rng, &mut self.trace) {
             Ok(()) => Ok(()),
-            Err(error) if self.disk.files().list().is_ok() => Err(error),
-            Err(error) => self.power_went(&format!("{error:#}")),
+            Err(error) if !self.is_disk_off() => Err(error),
+            Err(error) => self.disk_failed(&format!("{error:#}")),
         }
     }
 
@@ -271,6 +231,8 @@ impl World {
         self.counts.resends += metrics.resends.get();
         self.counts.repetitions += metrics.repetitions.get();
         self.counts.behind += metrics.sessions_behind.get();
+        self.counts.commit_retries += metrics.commit_retries.get();
+        self.counts.refused += metrics.refusals.values().iter().map(|(_, count)| count).sum::<u64>();
         let mut wrong = Vec::new();
         Life { metrics, wire: self.wire, stored_before: self.stored_before }.check(
             end,
@@ -297,6 +259,8 @@ impl World {
             resends: self.counts.resends,
             repetitions: self.counts.repetitions,
             behind: self.counts.behind,
+            commit_retries: self.counts.commit_retries,
+            refused: self.counts.refused,
             was_start_refused: self.was_start_refused,
             wrong: self.wrong,
         }

@@ -18,11 +18,7 @@ use super::world::{NOW_MS, World};
 impl World {
     /// A session of this user, with a phone.
     pub(crate) fn add_session(&self, user: UserId, conn: u64) -> ConnAddr {
-        let addr = ConnAddr {
-            node: NodeId(0),
-            bucket: BucketId(1),
-            conn: ConnId(conn),
-        };
+        let addr = ConnAddr { node: NodeId(0), bucket: BucketId(1), conn: ConnId(conn) };
         let device = Device {
             key: DeviceKey::new("u-1", DeviceClass::Phone, "phone of one"),
             class: DeviceClass::Phone,
@@ -105,10 +101,7 @@ impl Messages for World {
     fn send(&self, send: BusinessSend) -> Reply<Result<SendOutcome, PortError>> {
         self.answer(|contents| {
             contents.sends.push(send);
-            let accepted = SendOutcome::Accepted {
-                id: MsgId(7_000_000_000_000_000_001),
-                time_ms: NOW_MS,
-            };
+            let accepted = SendOutcome::Accepted { id: MsgId(7_000_000_000_000_000_001), time_ms: NOW_MS };
             Ok(contents.outcome.unwrap_or(accepted))
         })
     }

@@ -66,9 +66,7 @@ fn check(group: &Group, change: &GroupChange) -> Result<(), GroupError> {
 
 fn check_count(members: usize) -> Result<(), GroupError> {
     if members > NORMAL_MEMBERS_MAX {
-        return Err(GroupError::TooManyMembers {
-            members_max: NORMAL_MEMBERS_MAX,
-        });
+        return Err(GroupError::TooManyMembers { members_max: NORMAL_MEMBERS_MAX });
     }
     Ok(())
 }

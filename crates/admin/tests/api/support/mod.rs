@@ -94,11 +94,7 @@ pub(crate) fn state(world: &Arc<World>, config: AdminConfig) -> (AdminState, Arc
         registry: Arc::new(registry),
         clock: world.clone(),
         readiness: Arc::clone(&readiness),
-        node: NodeInfo {
-            id: NodeId(0),
-            version: "1.2.3",
-            started: Instant::now(),
-        },
+        node: NodeInfo { id: NodeId(0), version: "1.2.3", started: Instant::now() },
         token: AdminToken::new(TOKEN).expect("a token"),
         config,
     };
@@ -115,21 +111,11 @@ impl Api {
         let world = Arc::new(World::new());
         world.add_app("demo");
         let (state, readiness, metrics) = state(&world, config);
-        Self {
-            world,
-            readiness,
-            metrics,
-            router: router(state),
-        }
+        Self { world, readiness, metrics, router: router(state) }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self
-            .router
-            .clone()
-            .oneshot(request)
-            .await
-            .expect("the router cannot fail");
+        let response = self.router.clone().oneshot(request).await.expect("the router cannot fail");
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.expect("a body in memory");
         Answer {

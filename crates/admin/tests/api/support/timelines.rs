@@ -44,10 +44,7 @@ impl World {
             time_ms: NOW_MS,
             device: Bytes::new(),
         };
-        let record = Arc::new(Record {
-            message,
-            targets: Targets::none(),
-        });
+        let record = Arc::new(Record { message, targets: Targets::none() });
         contents.entries.push((timeline, Entry { key, record }));
         key
     }
@@ -56,10 +53,7 @@ impl World {
 impl Timelines for World {
     fn read(&self, range: TimelineRange) -> Reply<Result<Page, PortError>> {
         self.answer(|contents| {
-            let own = contents
-                .entries
-                .iter()
-                .filter(|(timeline, _)| *timeline == range.timeline);
+            let own = contents.entries.iter().filter(|(timeline, _)| *timeline == range.timeline);
             let mut entries: Vec<Entry> = own
                 .map(|(_, entry)| entry.clone())
                 .filter(|entry| match range.direction {
@@ -77,11 +71,7 @@ impl Timelines for World {
                 Direction::Before => SyncKey::START,
             };
             let last = entries.last().map(|entry| entry.key);
-            Ok(Page {
-                complete_to: last.filter(|_| more).unwrap_or(end),
-                entries,
-                more,
-            })
+            Ok(Page { complete_to: last.filter(|_| more).unwrap_or(end), entries, more })
         })
     }
 

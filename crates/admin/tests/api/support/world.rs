@@ -57,20 +57,13 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self {
-            contents: Mutex::default(),
-            started: Instant::now(),
-        }
+        Self { contents: Mutex::default(), started: Instant::now() }
     }
 
     pub(crate) fn add_app(&self, name: &str) -> Arc<App> {
         let mut contents = self.contents.lock();
         let number = u32::try_from(contents.apps.len()).expect("few apps") + 1;
-        let app = Arc::new(App {
-            id: AppId(number),
-            name: name.into(),
-            settings: AppSettings::default(),
-        });
+        let app = Arc::new(App { id: AppId(number), name: name.into(), settings: AppSettings::default() });
         contents.apps.push(Arc::clone(&app));
         app
     }
@@ -104,10 +97,7 @@ impl World {
 
 impl Clock for World {
     fn now(&self) -> Now {
-        Now {
-            mono: self.started,
-            wall_ms: NOW_MS,
-        }
+        Now { mono: self.started, wall_ms: NOW_MS }
     }
 }
 
@@ -127,10 +117,7 @@ impl Apps for World {
     fn put(&self, name: &str, settings: AppSettings) -> Reply<Result<Arc<App>, PortError>> {
         self.answer(|contents| {
             let apps = &mut contents.apps;
-            let at = apps
-                .iter()
-                .position(|app| &*app.name == name)
-                .unwrap_or(apps.len());
+            let at = apps.iter().position(|app| &*app.name == name).unwrap_or(apps.len());
             let app = Arc::new(App {
                 id: AppId(u32::try_from(at).expect("few apps") + 1),
                 name: name.into(),
@@ -165,9 +152,7 @@ impl Users for World {
                     contents.aliases.len() - 1
                 }
             };
-            Ok(Some(UserId(
-                UserId::ALIAS_FIRST.0 + i64::try_from(at).expect("few"),
-            )))
+            Ok(Some(UserId(UserId::ALIAS_FIRST.0 + i64::try_from(at).expect("few"))))
         })
     }
 

@@ -1,0 +1,79 @@
+//! Group changes in between: one that was answered is in force, and stays so whatever happens (design section 5).
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Waker};
+
+use anyhow::{Context as _, Result, ensure};
+use halley_core::group::{Group, GroupChange, GroupProfile};
+use halley_core::ids::{AppId, GroupId};
+use halley_core::ports::accounts::Groups as _;
+use halley_core::ports::business::GroupError;
+use halley_core::reply::Reply;
+
+use super::server::{GROUP, at_once};
+use super::world::World;
+
+/// The group's name is the number of its last change.
+pub(super) struct Changes {
+    app: AppId,
+    asked: u64,
+    answered: u64,
+    pending: Option<Reply<Result<Option<Arc<Group>>, GroupError>>>,
+}
+
+impl Changes {
+    pub(super) fn new(app: AppId) -> Self {
+        Self { app, asked: 0, answered: 0, pending: None }
+    }
+
+    pub(super) fn is_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// The process that was asked is gone.
+    pub(super) fn forget(&mut self) {
+        self.pending = None;
+    }
+}
+
+impl World {
+    /// Asks for a change, or looks whether the one asked for is answered.
+    pub(super) fn change_group(&mut self) -> Result<()> {
+        let group = GroupId::from_decimal(GROUP).context("is a group id")?;
+        if self.changes.pending.is_none() {
+            self.changes.asked += 1;
+            let profile = GroupProfile { name: self.changes.asked.to_string(), ..GroupProfile::default() };
+            let app = self.changes.app;
+            self.changes.pending =
+                Some(self.server().change_group(app, group, GroupChange::Profile { profile }));
+        }
+        let Some(pending) = &mut self.changes.pending else { return Ok(()) };
+        let Poll::Ready(answer) = Pin::new(pending).poll(&mut TaskContext::from_waker(Waker::noop())) else {
+            return Ok(());
+        };
+        self.changes.pending = None;
+        match answer {
+            Ok(_group) => {
+                self.changes.answered = self.changes.asked;
+                self.trace.note(b'g', self.changes.answered);
+                self.check_group()
+            }
+            Err(error) => self.disk_failed(&format!("a group was not changed: {error}")),
+        }
+    }
+
+    /// The group is as the last answered change says, or a later one that was asked for.
+    pub(super) fn check_group(&mut self) -> Result<()> {
+        let group = GroupId::from_decimal(GROUP).context("is a group id")?;
+        let app = self.changes.app;
+        let group = at_once(self.server().store.state.group(app, group))??.context("the group is there")?;
+        let name = group.profile.name.parse().unwrap_or(0);
+        let (asked, answered) = (self.changes.asked, self.changes.answered);
+        ensure!(
+            (answered..=asked).contains(&name),
+            "LOST: change {answered} of the group was answered, {asked} asked for; it is at {name}"
+        );
+        Ok(())
+    }
+}
