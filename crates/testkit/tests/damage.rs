@@ -16,8 +16,8 @@ fn admin(server: &Server) -> Admin {
     Admin::new(server.address("admin"), server.admin_token())
 }
 
-/// A data directory with acknowledged messages, of a server that was killed after it had been idle, or stopped.
-fn filled(data: &Path, killed: bool) {
+/// A data directory with acknowledged messages, of a server that was stopped.
+fn filled(data: &Path) {
     let server = Server::start(data, &Options::default());
     let _app = admin(&server).call("PUT", "/v1/apps/demo", &json!({ "auth": ["dev"] }));
     let mut alice = Raw::login(server.address("txchat_tcp"), "demo", "1", None);
@@ -25,11 +25,7 @@ fn filled(data: &Path, killed: bool) {
         alice.say(false, "2", &format!("m-{count}"), "x");
         assert_eq!(alice.answer().1.code, 0);
     }
-    if killed {
-        server.kill();
-    } else {
-        assert!(server.stop().success());
-    }
+    assert!(server.stop().success());
 }
 
 fn listed(server: &Server) -> Vec<String> {
@@ -71,7 +67,7 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 fn one_flipped_bit_in_the_journal_is_never_silent() {
     let scratch = Scratch::new();
     let original = scratch.path().join("original");
-    filled(&original, false);
+    filled(&original);
     let seed = Rng::seed();
     let mut rng = Rng::new(seed);
     let (mut refused, mut cut) = (0, 0);
@@ -114,7 +110,7 @@ fn one_flipped_bit_in_the_journal_is_never_silent() {
 fn the_index_may_be_deleted_or_spoilt_file_by_file() {
     let scratch = Scratch::new();
     let original = scratch.path().join("original");
-    filled(&original, true);
+    filled(&original);
     let files = files_below(&original.join("index"));
     let mut cases = vec![None];
     cases.extend(files.iter().map(|file| Some(file.strip_prefix(&original).expect("below").to_owned())));

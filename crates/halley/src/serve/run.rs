@@ -131,7 +131,7 @@ fn open_store(config: &Config, data: &Path, metrics: &Arc<Metrics>) -> Result<Em
     options.fault =
         config.debug.failpoint.as_deref().map(str::parse).transpose().context("debug.failpoint")?;
     options.on_progress = Box::new(|progress| {
-        tracing::info!(done = progress.done, of = progress.total, "rebuilding the index from the journal");
+        tracing::info!(done = progress.done, of = progress.total, "the index follows the journal");
     });
     let store = Embedded::open(data, options);
     let store = store.with_context(|| format!("open the data directory {}", data.display()))?;

@@ -4,9 +4,10 @@
 //! replay at a start. They gather in a run; when it is large, or the index closes, it becomes sorted tables at once. A
 //! crash takes the run, and the records it was made of are replayed from the log: at most [`RUN_BYTES_MAX`] of rows.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -28,9 +29,9 @@ use super::{IndexError, Reach, Row, codec};
 
 /// See the module.
 pub struct FjallRows {
-    database: Database,
-    timelines: Keyspace,
-    dedup: Keyspace,
+    path: PathBuf,
+    /// Made when the first run becomes tables: an empty one costs some sixty syncs, which a first start need not wait for.
+    engine: OnceLock<Engine>,
     /// What is not in tables yet. Read before the tables: what moves from here to there is then seen once at least.
     run: RwLock<Run>,
     /// Held by the one who writes.
@@ -40,8 +41,16 @@ pub struct FjallRows {
     marker: Marker,
 }
 
+struct Engine {
+    database: Database,
+    timelines: Keyspace,
+    dedup: Keyspace,
+}
+
 /// A run of this size becomes tables: about 60,000 private messages.
 pub(super) const RUN_BYTES_MAX: usize = 8 << 20;
+/// So does one of so many bytes of journal, however few its rows: a start after a crash reads them again.
+const RUN_JOURNAL_BYTES_MAX: usize = 64 << 20;
 /// A smaller run is not worth a table of its own: a slow stream of messages would make thousands.
 const SETTLE_BYTES_MIN: usize = 512 << 10;
 const CACHE_BYTES: u64 = 8 << 20;
@@ -56,12 +65,9 @@ const COMPACTION_WAITS_MAX: usize = 1_000;
 /// So many records enter the run under one lock; a dedup lookup waits for no more.
 const RECORDS_AT_ONCE: usize = 64;
 
-impl FjallRows {
-    /// Opens what is in the directory, creating it when it is not there; `None` when what is there does not join up
-    /// or is of another format.
-    pub(super) fn open(path: &Path, marker: Marker) -> Result<Option<(Self, Reach)>, IndexError> {
-        let newest_ms = Arc::new(AtomicU64::new(0));
-        let expiry = Expiry::factory(Arc::clone(&newest_ms));
+impl Engine {
+    fn open(path: &Path, newest_ms: &Arc<AtomicU64>) -> Result<Self, IndexError> {
+        let expiry = Expiry::factory(Arc::clone(newest_ms));
         let database = Database::builder(path)
             .cache_size(CACHE_BYTES)
             .worker_threads(1)
@@ -82,10 +88,15 @@ impl FjallRows {
         };
         let timelines = database.keyspace("timelines", options)?;
         let dedup = database.keyspace("dedup", || options().expect_point_read_hits(false))?;
-        let (Some(of_timelines), Some(of_dedup)) = (joined(&timelines)?, joined(&dedup)?) else {
+        Ok(Self { database, timelines, dedup })
+    }
+
+    /// How far the tables go, and the runs they were made of; `None` when they do not join up or are of another format.
+    fn tables(&self) -> Result<Option<Tables>, IndexError> {
+        let (Some(of_timelines), Some(of_dedup)) = (joined(&self.timelines)?, joined(&self.dedup)?) else {
             return Ok(None);
         };
-        match timelines.get(codec::FORMAT_KEY)? {
+        match self.timelines.get(codec::FORMAT_KEY)? {
             Some(found) if *found == codec::FORMAT_VERSION.to_be_bytes() => {}
             None if of_timelines.1.is_empty() => {}
             _ => return Ok(None),
@@ -94,17 +105,35 @@ impl FjallRows {
         let (reach, mut runs) =
             if of_timelines.0.watermark.seq <= of_dedup.0.watermark.seq { of_timelines } else { of_dedup };
         runs.retain(|(from, _)| *from < reach.watermark.seq);
-        let tables = Tables::new(reach, runs);
-        let rows = Self {
-            database,
-            timelines,
-            dedup,
-            run: RwLock::default(),
-            tables: Mutex::new(tables),
-            newest_ms,
-            marker,
-        };
+        Ok(Some(Tables::new(reach, runs)))
+    }
+}
+
+impl FjallRows {
+    /// Opens what is in the directory, if it is there; `None` when what is there does not join up or is of another
+    /// format.
+    pub(super) fn open(path: &Path, marker: Marker) -> Result<Option<(Self, Reach)>, IndexError> {
+        let newest_ms = Arc::new(AtomicU64::new(0));
+        let engine = OnceLock::new();
+        let mut tables = Tables::new(Reach::default(), VecDeque::new());
+        if path.exists() {
+            let opened = Engine::open(path, &newest_ms)?;
+            let Some(found) = opened.tables()? else { return Ok(None) };
+            tables = found;
+            let _first = engine.set(opened);
+        }
+        let reach = tables.reach;
+        let (path, tables) = (path.to_owned(), Mutex::new(tables));
+        let rows = Self { path, engine, run: RwLock::default(), tables, newest_ms, marker };
         Ok(Some((rows, reach)))
+    }
+
+    /// The engine, made if it was not; by the one who writes.
+    fn engine_for_writing(&self) -> Result<&Engine, IndexError> {
+        if self.engine.get().is_none() {
+            let _first = self.engine.set(Engine::open(&self.path, &self.newest_ms)?);
+        }
+        self.engine.get().ok_or(IndexError::Malformed)
     }
 
     /// Bytes on disk, for operators.
@@ -112,7 +141,7 @@ impl FjallRows {
     /// # Errors
     /// When they cannot be told.
     pub fn disk_bytes(&self) -> Result<u64, IndexError> {
-        Ok(self.database.disk_space()?)
+        self.engine.get().map_or(Ok(0), |engine| Ok(engine.database.disk_space()?))
     }
 
     /// Makes tables of the run. Who reads finds the rows in the one or in the other all the time.
@@ -121,19 +150,22 @@ impl FjallRows {
         if to.watermark.seq == tables.reach.watermark.seq {
             return Ok(());
         }
-        self.wait_for_compactions();
+        let engine = self.engine_for_writing()?;
+        engine.wait_for_compactions();
         let run_rows = tables.run_rows(&to);
         {
             let run = self.run.read();
             self.newest_ms.fetch_max(run.newest_ms, Ordering::Relaxed);
-            self.write_dedup(&run, &run_rows)?;
-            self.write_timelines(&run, &run_rows)?;
+            engine.write_dedup(&run, &run_rows)?;
+            engine.write_timelines(&run, &run_rows)?;
         }
         *self.run.write() = Run::default();
         tables.wrote(to);
         Ok(())
     }
+}
 
+impl Engine {
     /// Tables pile up when compactions lag: the indexer waits, and with it, in the end, those who append.
     fn wait_for_compactions(&self) {
         let are_many = |keyspace: &Keyspace| keyspace.l0_table_count() >= NEW_TABLES_MAX;
@@ -188,7 +220,11 @@ impl Rows for FjallRows {
     fn write(&self, batch: &[TailRecord], _from: &Reach, to: &Reach) -> Result<(), IndexError> {
         let mut tables = self.tables.lock();
         // First, so that a run that could not be written is tried again before it grows.
-        if self.run.read().bytes() >= RUN_BYTES_MAX {
+        let is_full = {
+            let run = self.run.read();
+            run.bytes() >= RUN_BYTES_MAX || run.journal_bytes >= RUN_JOURNAL_BYTES_MAX
+        };
+        if is_full {
             self.write_tables(&mut tables).inspect_err(|error| self.suspect(error))?;
         }
         for records in batch.chunks(RECORDS_AT_ONCE) {
@@ -231,7 +267,8 @@ impl Rows for FjallRows {
         if let Some(known) = self.run.read().dedup.get(key) {
             return Ok(Some(*known));
         }
-        let found = self.dedup.get(codec::dedup_key(key))?;
+        let Some(engine) = self.engine.get() else { return Ok(None) };
+        let found = engine.dedup.get(codec::dedup_key(key))?;
         found.map(|value| codec::known_of(&value)).transpose()
     }
 
@@ -262,11 +299,9 @@ impl FjallRows {
         direction: Direction,
         max: usize,
     ) -> Result<Vec<Row>, IndexError> {
-        if low.next() >= high {
-            return Ok(Vec::new());
-        }
+        let Some(engine) = self.engine.get().filter(|_| low.next() < high) else { return Ok(Vec::new()) };
         let (first, end) = (codec::row_key(timeline, low.next()), codec::row_key(timeline, high));
-        let rows = self.timelines.range(first..end);
+        let rows = engine.timelines.range(first..end);
         let row = |row: fjall::Guard| {
             let (key, value) = row.into_inner()?;
             Ok(Row { key: codec::key_of_row(&key)?, position: codec::position_of_row(&value)? })

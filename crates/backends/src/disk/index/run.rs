@@ -18,6 +18,8 @@ pub(super) struct Run {
     /// Rows of all timelines.
     pub(super) rows: usize,
     pub(super) newest_ms: u64,
+    /// What a crash makes a start read again: roughly the bytes of these records in the journal.
+    pub(super) journal_bytes: usize,
 }
 
 impl Run {
@@ -29,6 +31,7 @@ impl Run {
             self.rows += 1;
         }
         self.newest_ms = self.newest_ms.max(message.time_ms);
+        self.journal_bytes += record.entry.record.weight_bytes();
         if let Some(dedup) = DedupKey::of(message) {
             let known = Known { id: message.id, time_ms: message.time_ms, key };
             self.dedup.insert(dedup, known);
