@@ -16,7 +16,7 @@ use crate::service::Ports;
 const LOOK_BACK_BYTES_MAX: usize = 1 << 20;
 
 impl Ports {
-    /// Where the session begins; a device that is new is remembered there.
+    /// Where the session begins; a device that is new is remembered there, durably.
     pub(crate) async fn start(
         &self,
         request: &ConnectRequest,
@@ -37,7 +37,7 @@ impl Ports {
             DeviceStart::AtMost(position) => position.min(self.look_back(inbox, now_ms).await?),
         };
         if !known.iter().any(|cursor| cursor.device == device.key) {
-            self.cursors.save(cursor(device, app, user, start, now_ms));
+            self.cursors.begin(cursor(device, app, user, start, now_ms)).await.map_err(unavailable)?;
         }
         Ok(start)
     }

@@ -10,6 +10,10 @@ pub trait Cursors: Send + Sync {
     /// All devices of a user. What was saved in this process is seen at once.
     fn load(&self, app: AppId, user: UserId) -> Reply<Result<Vec<DeviceCursor>, PortError>>;
 
+    /// A device that is new starts here; durable when answered, so that the device is known from its first login on,
+    /// whatever happens. No effect on a device that is known.
+    fn begin(&self, cursor: DeviceCursor) -> Reply<Result<(), PortError>>;
+
     /// Remembers a position; written behind, coalesced per device.
     fn save(&self, cursor: DeviceCursor);
 }

@@ -68,12 +68,12 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     }
     for (name, value) in &sources.environment {
         if let Some(key) = key_of_variable(name) {
-            merged.put(&key, parse_value(value), &format!("environment variable {name}"))?;
+            merged.put(&key, parse_value(&key, value), &format!("environment variable {name}"))?;
         }
     }
     for text in &sources.set {
         let (key, value) = text.split_once('=').ok_or_else(|| ConfigError::BadSet { text: text.clone() })?;
-        merged.put(key.trim(), parse_value(value), "--set")?;
+        merged.put(key.trim(), parse_value(key.trim(), value), "--set")?;
     }
     let Merged { table, origins } = merged;
     let origin = |key: &str| {
@@ -143,8 +143,14 @@ fn key_of_variable(name: &str) -> Option<String> {
     Some(format!("{}.{}", section.to_ascii_lowercase(), key.to_ascii_lowercase()))
 }
 
+/// Keys whose value is text, whatever it looks like.
+const TEXT_KEYS: [&str; 3] = ["admin.token", "debug.failpoint", "server.log"];
+
 /// A number, truth value or array as TOML has it; anything else is text, with or without quotes.
-fn parse_value(text: &str) -> Value {
+fn parse_value(key: &str, text: &str) -> Value {
+    if TEXT_KEYS.contains(&key) {
+        return Value::String(text.to_owned());
+    }
     let parsed = format!("value = {text}").parse::<Table>();
     match parsed.ok().and_then(|mut table| table.remove("value")) {
         Some(value @ (Value::Integer(_) | Value::Boolean(_) | Value::Array(_) | Value::String(_))) => value,

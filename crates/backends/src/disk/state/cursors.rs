@@ -10,7 +10,7 @@ use halley_core::ports::PortError;
 use halley_core::ports::cursors::Cursors;
 use halley_core::ports::index::Watermark;
 use halley_core::reply::Reply;
-use redb::WriteTransaction;
+use redb::{ReadableTable as _, WriteTransaction};
 
 use super::meta;
 use super::port_error;
@@ -157,6 +157,19 @@ impl Cursors for RedbState {
             }
             cursors
         }))
+    }
+
+    fn begin(&self, cursor: DeviceCursor) -> Reply<Result<(), PortError>> {
+        let insert = move |transaction: &WriteTransaction| {
+            let mut table = transaction.open_table(CURSORS)?;
+            let key = (cursor.app.0, cursor.user.0, &*cursor.device.0);
+            if table.get(key)?.is_none() {
+                let value = (class_number(cursor.class), cursor.position.raw(), cursor.updated_ms);
+                table.insert(key, value)?;
+            }
+            Ok(())
+        };
+        self.inner().submit(insert, |_, ()| {})
     }
 
     fn save(&self, cursor: DeviceCursor) {
