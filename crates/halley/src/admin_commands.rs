@@ -13,10 +13,10 @@ use crate::admin_client::AdminClient;
 /// How a running server is reached; for every administrative command.
 #[derive(Args, Clone, Debug)]
 pub struct AdminArgs {
-    /// The admin API, http://host:port; found in <data>/listeners.json when not given
+    /// The admin API, http://host:port; found through the data directory when not given
     #[arg(long, value_name = "URL")]
     pub admin: Option<String>,
-    /// Its bearer token; else HALLEY_ADMIN_TOKEN, else <data>/admin.token
+    /// Its bearer token; else HALLEY_ADMIN_TOKEN, else admin.token of the data directory
     #[arg(long, value_name = "TOKEN")]
     pub admin_token: Option<String>,
     /// The data directory of a local server

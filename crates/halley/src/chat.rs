@@ -2,7 +2,7 @@
 //!
 //! Owns: the conversation on the screen: lines in, lines out, each message once and in order, nothing typed is lost.
 //!
-//! Does not own: the protocol, resending, reconnecting (`halley-client`), finding a server ([`setup`]), printing ([`screen`]).
+//! Does not own: the protocol, resending, reconnecting (`halley-client`), finding a server (`setup`), printing (`screen`).
 
 mod history;
 mod screen;
@@ -30,7 +30,7 @@ pub struct ChatArgs {
     /// Talk in this group
     #[arg(long)]
     pub group: Option<String>,
-    /// The server, tcp://host:port or ws://host:port/sub; found in <data>/listeners.json when not given
+    /// The server, tcp://host:port or ws://host:port/sub; found through the data directory when not given
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,
     /// Access token; made through the admin API of a local server when not given
