@@ -25,7 +25,7 @@ pub enum Scenario {
 /// What every scenario takes.
 #[derive(Args, Clone, Debug)]
 pub struct CommonArgs {
-    /// The server, tcp://host:port; found in <data>/listeners.json when not given
+    /// The server, tcp://host:port; found through the data directory when not given
     #[arg(long)]
     pub server: Option<String>,
     /// The data directory of a local server, to find its address
