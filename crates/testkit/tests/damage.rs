@@ -2,12 +2,14 @@
 //! something durable was missing without a word, or that a derived file kept the server from starting.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use halley_testkit::http::Admin;
 use halley_testkit::process::{Options, Server};
 use halley_testkit::raw::Raw;
 use halley_testkit::rng::Rng;
 use halley_testkit::scratch::Scratch;
+use halley_testkit::wait::wait_for;
 use serde_json::{Value, json};
 
 const MESSAGES: usize = 60;
@@ -132,4 +134,51 @@ fn the_index_may_be_deleted_or_spoilt_file_by_file() {
             assert_eq!(listed(&server), expected(), "with {file:?} spoilt");
         }
     }
+}
+
+#[test]
+fn damage_below_the_index_fails_its_read_and_turns_readiness_red() {
+    let scratch = Scratch::new();
+    let data = scratch.path().join("data");
+    let options = Options { set: vec!["journal.segment_bytes=8MiB".to_owned()], ..Options::default() };
+    let server = Server::start(&data, &options);
+    let _app = admin(&server).call("PUT", "/v1/apps/demo", &json!({ "auth": ["dev"] }));
+    let mut alice = Raw::login(server.address("txchat_tcp"), "demo", "1", None);
+    // More than one segment, so that the first is sealed and no start reads it.
+    let text = "x".repeat(15_000);
+    for count in 0..700 {
+        let seq = alice.say(false, "2", &format!("m-{count}"), &text);
+        assert_eq!(alice.answer_to(seq).code, 0);
+    }
+    assert!(server.stop().success());
+    let segments = files_below(&data.join("journal"));
+    let first = segments.iter().find(|path| std::fs::metadata(path).is_ok_and(|file| file.len() > 0));
+    let first = first.expect("a segment");
+    let mut bytes = std::fs::read(first).expect("a segment");
+    bytes[1 << 20] ^= 1;
+    std::fs::write(first, bytes).expect("written");
+
+    let server = Server::start(&data, &options);
+    let admin = admin(&server);
+    let read = |after: &str| {
+        let path = format!("/v1/apps/demo/timelines/user/2?after={after}&limit=20");
+        admin.try_call("GET", &path, None).expect("an answer")
+    };
+    let (mut after, mut failed) = ("0".to_owned(), false);
+    for _page in 0..10 {
+        let (status, page) = read(&after);
+        if status >= 500 {
+            failed = true;
+            break;
+        }
+        after = page["complete_to"].as_str().expect("a key").to_owned();
+    }
+    assert!(failed, "the damaged record is not served, and nothing across it");
+    let ready = || admin.try_call("GET", "/readyz", None).ok().filter(|(status, _)| *status == 503);
+    let (_status, reasons) = wait_for("/readyz to say so", Duration::from_secs(30), ready);
+    assert!(reasons.to_string().contains("journal_damaged"), "{reasons}");
+    // What is new goes on.
+    let mut alice = Raw::login(server.address("txchat_tcp"), "demo", "1", None);
+    alice.say(false, "2", "late", "x");
+    assert_eq!(alice.answer().1.code, 0);
 }

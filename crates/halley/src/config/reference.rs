@@ -74,7 +74,7 @@ const KEYS: &[(&str, &str, &str)] = &[
     ),
     (
         "journal.segment_bytes",
-        "size, 1MiB to 1GiB",
+        "size, 8MiB to 1GiB",
         "size of a journal segment: large enough to be few, small enough to delete",
     ),
     (

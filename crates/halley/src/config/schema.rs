@@ -172,8 +172,8 @@ impl Config {
         if !(1..=1_024).contains(&self.txchat.window) {
             return Err(("txchat.window", "must be 1 to 1024 pushes".to_owned()));
         }
-        if !((1 << 20)..=(1 << 30)).contains(&self.journal.segment_bytes.0) {
-            return Err(("journal.segment_bytes", "must be 1MiB to 1GiB".to_owned()));
+        if !((8 << 20)..=(1 << 30)).contains(&self.journal.segment_bytes.0) {
+            return Err(("journal.segment_bytes", "must be 8MiB to 1GiB".to_owned()));
         }
         if !((1 << 20)..=(8 << 30)).contains(&self.journal.tail_bytes.0) {
             return Err(("journal.tail_bytes", "must be 1MiB to 8GiB".to_owned()));

@@ -3,6 +3,7 @@
 mod bucket;
 mod compose;
 mod run;
+mod scrub;
 mod worker;
 
 pub use compose::{Roles, compose};

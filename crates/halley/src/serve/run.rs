@@ -57,6 +57,10 @@ pub fn run(config: Config, data: PathBuf) -> Result<()> {
 
     let Roles { gateway, seats, comet_ports, shards, bus, materializer, .. } = roles;
     let materializer = Worker::spawn("materialize", move |stop| materializer.run(stop))?;
+    let scrubber = {
+        let (log, readiness) = (store.log.clone(), Arc::clone(&readiness));
+        Worker::spawn("scrub", move |stop| super::scrub::run(&log, &readiness, stop))?
+    };
     let mut listeners = sockets.addresses();
     let mut threads = Vec::new();
     for ((seat, shard), sockets) in seats.into_iter().zip(shards).zip(sockets.into_buckets()) {
@@ -106,6 +110,7 @@ pub fn run(config: Config, data: PathBuf) -> Result<()> {
     }
     drop(gateway);
     materializer.stop();
+    scrubber.stop();
     store.close().context("close the store")?;
     tracing::info!("stopped clean");
     Ok(())
