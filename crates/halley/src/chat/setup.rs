@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use halley_client::txchat::{Device, Login, SessionConfig, Target};
@@ -41,6 +42,10 @@ pub(super) fn prepare(args: &ChatArgs) -> anyhow::Result<Prepared> {
         (None, Ok(admin)) => {
             if args.app == DEMO {
                 admin.put_app(DEMO, &json!({}))?;
+            }
+            // One may speak first: whom one talks to need not have been here yet. A token makes the id known.
+            if let Some(to) = &args.to {
+                let _unused = admin.create_token(&args.app, to, Some(Duration::from_secs(1)))?;
             }
             (admin.create_token(&args.app, &args.user, None)?, Some(admin))
         }
