@@ -92,4 +92,8 @@ codes! {
     Timeout = "timeout", SERVICE_UNAVAILABLE;
     /// A defect of the server; its log says more.
     Internal = "internal", INTERNAL_SERVER_ERROR;
+    /// The receiver has blacklisted the sender.
+    Blacklisted = "blacklisted", FORBIDDEN;
+    /// The app allows private messages between friends only.
+    NotFriend = "not_friend", FORBIDDEN;
 }

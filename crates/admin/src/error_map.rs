@@ -110,6 +110,8 @@ fn refusal_code(refusal: Refusal) -> Code {
         Refusal::RateLimited => Code::RateLimited,
         Refusal::StorageFull => Code::StorageFull,
         Refusal::Unavailable => Code::Unavailable,
+        Refusal::Blacklisted => Code::Blacklisted,
+        Refusal::NotFriend => Code::NotFriend,
     }
 }
 
@@ -169,6 +171,8 @@ mod tests {
             (Refusal::RateLimited, "rate_limited", 429),
             (Refusal::StorageFull, "storage_full", 503),
             (Refusal::Unavailable, "unavailable", 503),
+            (Refusal::Blacklisted, "blacklisted", 403),
+            (Refusal::NotFriend, "not_friend", 403),
         ];
         for (refusal, text, status) in refusals {
             let code = refusal_code(refusal);

@@ -8,9 +8,10 @@ use std::time::Instant;
 
 use halley_core::clock::Clock;
 use halley_core::command::{ReplyTo, SendOutcome};
-use halley_core::ids::{BucketId, NodeId};
+use halley_core::ids::{AppId, BucketId, NodeId};
 use halley_core::metrics::Metrics;
-use halley_core::ports::gateways::Gateways;
+use halley_core::ports::gateways::{Gateways, Pushed, Transient};
+use halley_core::reply::Reply;
 use halley_core::session::{ConnAddr, KickReason};
 use tokio::sync::{mpsc, oneshot};
 
@@ -184,5 +185,34 @@ impl<S: Send> Gateways for Gateway<S> {
 
     fn kick(&self, addr: ConnAddr, reason: KickReason) -> bool {
         self.tell(addr, Command::Kick { conn: addr.conn, reason })
+    }
+
+    fn push(&self, addr: ConnAddr, what: Transient) -> Reply<Pushed> {
+        let (answer, answered) = oneshot::channel();
+        if !self.tell(addr, Command::Push { conn: addr.conn, what, answer }) {
+            self.0.metrics.drops.transient_queue_full.inc();
+            return Reply::Ready(Pushed::Full);
+        }
+        Reply::later(async move { answered.await.unwrap_or(Pushed::Nobody) })
+    }
+
+    fn broadcast(&self, app: AppId, what: Transient) -> Reply<usize> {
+        let mut buckets = Vec::new();
+        for bucket in &self.0.commands {
+            let (answer, answered) = oneshot::channel();
+            match bucket.try_send(Command::Broadcast { app, what: what.clone(), answer }) {
+                Ok(()) => buckets.push(answered),
+                Err(_full) => {
+                    self.0.metrics.drops.transient_queue_full.inc();
+                }
+            }
+        }
+        Reply::later(async move {
+            let mut sessions = 0;
+            for answered in buckets {
+                sessions += answered.await.unwrap_or(0);
+            }
+            sessions
+        })
     }
 }

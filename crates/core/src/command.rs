@@ -166,4 +166,10 @@ pub enum Refusal {
     /// A part that decides did not answer; a repetition may succeed.
     #[error("the server is temporarily unavailable")]
     Unavailable,
+    /// The receiver has blacklisted the sender.
+    #[error("the receiver does not want messages of the sender")]
+    Blacklisted,
+    /// The app allows private messages between friends only, and the receiver is none of the sender's.
+    #[error("the receiver is not a friend of the sender")]
+    NotFriend,
 }

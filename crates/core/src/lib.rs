@@ -13,6 +13,7 @@ pub mod app;
 pub mod clock;
 pub mod command;
 pub mod device;
+pub mod event;
 pub mod group;
 pub mod ids;
 pub mod key;

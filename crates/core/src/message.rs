@@ -24,8 +24,16 @@ impl EntryKind {
     pub const MESSAGE: Self = Self(1);
     /// A change of a group ([`crate::group::GroupChange`]): the journal's own record, shown by no dialect.
     pub const GROUP_CHANGE: Self = Self(2);
-    /// A durable signal of the txchat dialect (spec 2.5); content kind is the signal type.
+    /// A signal that a business server pushed in the txchat dialect's own form (spec 2.5); content kind is its type.
     pub const SIGNAL: Self = Self(3);
+    /// A message is revoked ([`crate::event::Revocation`]).
+    pub const REVOCATION: Self = Self(4);
+    /// Private messages have reached a reader ([`crate::event::receipt_ids`]); stands in their sender's inbox.
+    pub const RECEIPT: Self = Self(5);
+    /// A device of the user has logged in ([`crate::event::Login`]). Only ever pushed to who is online, in no journal.
+    pub const LOGIN: Self = Self(6);
+    /// What a read shows in place of a message that was revoked: the message without its content, in no journal.
+    pub const REVOKED: Self = Self(7);
 }
 
 /// A message's content: opaque bytes and their type, as the txchat spec numbers them (2.4).

@@ -50,6 +50,10 @@ reasons! {
         frame_before_auth,
         /// An acknowledgement of a push that is not outstanding.
         ack_unknown,
+        /// A transient push for a session whose window was full.
+        transient_window_full,
+        /// A transient push for a bucket whose queue was full.
+        transient_queue_full,
         /// A connection that could not move to its user's bucket because that bucket's queue was full.
         adoption_queue_full,
     }
@@ -108,6 +112,10 @@ reasons! {
         storage_full,
         /// A decision could not be made.
         unavailable,
+        /// Blacklisted by the receiver.
+        blacklisted,
+        /// Not a friend of the receiver.
+        not_friend,
     }
 }
 
@@ -128,6 +136,8 @@ impl Refusals {
             Refusal::RateLimited => &self.rate_limited,
             Refusal::StorageFull => &self.storage_full,
             Refusal::Unavailable => &self.unavailable,
+            Refusal::Blacklisted => &self.blacklisted,
+            Refusal::NotFriend => &self.not_friend,
         }
     }
 }

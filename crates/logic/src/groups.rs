@@ -12,9 +12,11 @@ use halley_core::msg_id::MsgIdGenerator;
 use halley_core::ports::PortError;
 use halley_core::ports::accounts::{GroupProgress, Groups};
 use halley_core::ports::business::{GroupError, GroupService, NewGroup};
-use halley_core::ports::journal::{AppendRefused, Journal};
+use halley_core::ports::journal::Journal;
 use halley_core::record::{Record, Targets};
 use halley_core::reply::Reply;
+
+use crate::append::append_durable;
 
 /// [`GroupService`] over the journal.
 #[derive(Clone)]
@@ -83,16 +85,7 @@ impl GroupWriter {
             device: Bytes::new(),
         };
         let record = Arc::new(Record { message, targets: Targets::none() });
-        let ticket = loop {
-            match self.journal.append(&record) {
-                Ok(ticket) => break ticket,
-                Err(AppendRefused::Full) => {
-                    std::future::poll_fn(|context| self.journal.poll_ready(context)).await;
-                }
-                Err(refused) => return Err(unavailable(&refused.to_string())),
-            }
-        };
-        let key = ticket.await.map_err(|lost| unavailable(&lost.to_string()))?;
+        let key = append_durable(&*self.journal, &record).await?;
         self.progress.reach(key).await?;
         Ok(())
     }

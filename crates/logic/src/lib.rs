@@ -8,6 +8,7 @@
 //! **Invariants:** a message's id and time are fixed before it is on the bus; a group change is answered when it is in
 //! force; a token or its text is never logged.
 
+mod append;
 mod auth;
 mod business;
 mod groups;

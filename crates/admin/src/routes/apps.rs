@@ -23,6 +23,12 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
 enum AuthName {
     /// Access tokens (`/v1/apps/{app}/tokens`).
     Token,
+    /// JSON web tokens.
+    Jwt,
+    /// Signed tokens of the txchat dialect.
+    Signature,
+    /// The app's own server is asked.
+    Http,
     /// The token is the user id. For development only.
     Dev,
 }
@@ -31,6 +37,9 @@ impl From<AuthName> for AuthMethod {
     fn from(name: AuthName) -> Self {
         match name {
             AuthName::Token => Self::Token,
+            AuthName::Jwt => Self::Jwt,
+            AuthName::Signature => Self::Signature,
+            AuthName::Http => Self::Http,
             AuthName::Dev => Self::Dev,
         }
     }

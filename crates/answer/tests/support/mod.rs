@@ -21,7 +21,7 @@ use halley_core::ports::PortError;
 use halley_core::ports::accounts::{Groups, Unknown, Users};
 use halley_core::ports::bus::BusReader;
 use halley_core::ports::dedup::{Dedup, DedupKey, Known};
-use halley_core::ports::gateways::Gateways;
+use halley_core::ports::gateways::{Gateways, Pushed, Transient};
 use halley_core::ports::journal::{AppendRefused, Journal};
 use halley_core::record::Record;
 use halley_core::reply::Reply;
@@ -98,6 +98,14 @@ impl Gateways for Outcomes {
 
     fn kick(&self, _addr: ConnAddr, _reason: KickReason) -> bool {
         false
+    }
+
+    fn push(&self, _addr: ConnAddr, _what: Transient) -> Reply<Pushed> {
+        Reply::Ready(Pushed::Nobody)
+    }
+
+    fn broadcast(&self, _app: AppId, _what: Transient) -> Reply<usize> {
+        Reply::Ready(0)
     }
 }
 

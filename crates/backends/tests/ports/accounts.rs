@@ -24,7 +24,7 @@ fn apps_keep_their_number_and_take_new_settings(world: &mut World) {
     let first = put(world, "chat", AppSettings::default());
     let second = put(world, "other", AppSettings::default());
     assert_ne!(first.id, second.id);
-    let dev = AppSettings { auth: vec![AuthMethod::Dev, AuthMethod::Token] };
+    let dev = AppSettings { auth: vec![AuthMethod::Dev, AuthMethod::Token], ..AppSettings::default() };
     let again = put(world, "chat", dev.clone());
     assert_eq!((again.id, &again.settings), (first.id, &dev));
     for _ in 0..2 {

@@ -84,7 +84,9 @@ impl<S> Bucket<S> {
                 return;
             }
             match self.renderer.render(entry, &*self.ports.users) {
-                Rendered::Body(body) => self.push(slot, entry.key, &body),
+                Rendered::Body(body) => {
+                    let _seq = self.push(slot, entry.key, &body);
+                }
                 Rendered::Skip => self.pass(slot, entry.key),
                 Rendered::Wants(app, user) => {
                     self.ask_name(slot, app, user);

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use halley_core::command::SendOutcome;
-use halley_core::ids::{ClientSeq, ConnId};
+use halley_core::ids::{AppId, ClientSeq, ConnId};
+use halley_core::ports::gateways::{Pushed, Transient};
 use halley_core::session::KickReason;
 use tokio::sync::oneshot;
 
@@ -20,6 +21,10 @@ pub(crate) enum Command<S> {
         /// When it was decided.
         at: Instant,
     },
+    /// Push to a session.
+    Push { conn: ConnId, what: Transient, answer: oneshot::Sender<Pushed> },
+    /// Push to every session of an app.
+    Broadcast { app: AppId, what: Transient, answer: oneshot::Sender<usize> },
     /// End a connection.
     Kick { conn: ConnId, reason: KickReason },
     /// A connection whose user belongs here, authenticated elsewhere.

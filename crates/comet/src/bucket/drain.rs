@@ -32,6 +32,13 @@ impl<S> Bucket<S> {
     pub(crate) fn command(&mut self, command: Command<S>) {
         match command {
             Command::Reply { conn, client_seq, outcome, at } => self.reply(conn, client_seq, outcome, at),
+            Command::Push { conn, what, answer } => {
+                // Nobody waits any more when this fails.
+                let _ = answer.send(self.push_transient(conn, &what));
+            }
+            Command::Broadcast { app, what, answer } => {
+                let _ = answer.send(self.broadcast(app, &what));
+            }
             Command::Kick { conn, reason } => {
                 if let Some(slot) = self.conns.find(Token::of_conn(conn)) {
                     tracing::debug!(%conn, ?reason, "kicked");

@@ -55,7 +55,7 @@ impl<S> Bucket<S> {
         }
         match self.renderer.render(entry, &*self.ports.users) {
             Rendered::Body(body) => {
-                self.push(slot, entry.key, &body);
+                let _seq = self.push(slot, entry.key, &body);
                 self.work.shown = true;
             }
             Rendered::Skip => self.pass(slot, entry.key),

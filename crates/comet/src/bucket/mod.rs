@@ -7,7 +7,7 @@
 //!
 //! One concept a file: `accept`, `handshake` (to Auth), `adoption` (to the user's bucket), `input` (bytes to frames),
 //! `frames` (what each op does), `sends` (messages up and their outcomes), `push` (frames down, acknowledgements,
-//! resends), `live` (the feed), `catch_up` (the timeline), `timers`, `outbox` (bytes down), `close`, `drain`.
+//! resends), `transient` (pushes of what is in no timeline), `live` (the feed), `catch_up` (the timeline), `timers`, `outbox` (bytes down), `close`, `drain`.
 
 mod accept;
 mod adoption;
@@ -31,6 +31,7 @@ mod session;
 mod slots;
 mod tick;
 mod timers;
+mod transient;
 mod turn;
 mod wheel;
 mod window;

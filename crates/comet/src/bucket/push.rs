@@ -26,11 +26,11 @@ impl<S> Bucket<S> {
         self.config().window.saturating_sub(used)
     }
 
-    /// Pushes an entry; the caller has seen that there is room.
-    pub(crate) fn push(&mut self, slot: u32, key: SyncKey, body: &Arc<[u8]>) {
+    /// Pushes an entry; the caller has seen that there is room. Answers the push sequence.
+    pub(crate) fn push(&mut self, slot: u32, key: SyncKey, body: &Arc<[u8]>) -> i32 {
         let (tick, delay) = (self.tick, self.config().resend_delay_min);
         let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) else {
-            return;
+            return 0;
         };
         let first = session.window.is_empty();
         let seq = session.window.push(key, Arc::clone(body), tick);
@@ -41,6 +41,7 @@ impl<S> Bucket<S> {
         }
         self.metrics().pushes.inc();
         self.send_frame(slot, header(seq), body);
+        seq.wire()
     }
 
     /// Everything up to `key` needs no push.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use halley_core::ids::{AppId, UserId};
 use halley_core::key::SyncKey;
+use halley_core::message::Message;
 use halley_core::ports::PortError;
 use halley_core::ports::accounts::Users;
 use halley_core::record::Entry;
@@ -61,6 +62,15 @@ impl Renderer {
         };
         self.scratch = scratch;
         rendered
+    }
+
+    /// The body of what is in no timeline; `None` when the dialect cannot show it, or a name in it is not here.
+    pub(crate) fn render_transient(&mut self, message: &Message, users: &dyn Users) -> Option<Arc<[u8]>> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let shown = txchat::show(message, &mut scratch, |user| self.name(message.app, user, users));
+        let body = matches!(shown, Shown::Push).then(|| Arc::from(&scratch[..]));
+        self.scratch = scratch;
+        body
     }
 
     /// A name that was asked for is here. One that could not be had is asked for again.

@@ -99,7 +99,7 @@ impl Server {
 
     /// Makes the app, the users and the group; answers the app's number and the users'.
     pub(super) fn prepare(&mut self, users: &[String], now: Instant) -> Result<(AppId, Vec<UserId>)> {
-        let settings = AppSettings { auth: vec![AuthMethod::Dev] };
+        let settings = AppSettings { auth: vec![AuthMethod::Dev], ..AppSettings::default() };
         let app = at_once(self.store.state.put(APP, settings))??.id;
         let mut numbers = Vec::new();
         for user in users {

@@ -25,6 +25,10 @@ pub const RATE_LIMITED: i32 = 9;
 pub const STORAGE_FULL: i32 = 10;
 /// A part of the server that decides did not answer.
 pub const UNAVAILABLE: i32 = 11;
+/// The receiver has blacklisted the sender.
+pub const BLACKLISTED: i32 = 12;
+/// Private messages are for friends only, and the receiver is none.
+pub const NOT_FRIEND: i32 = 13;
 
 /// Whether the same message may be accepted later.
 #[must_use]

@@ -9,7 +9,7 @@ use halley_core::ids::{AppId, BucketId, ConnId, MsgId, NodeId, UserId};
 use halley_core::ports::PortError;
 use halley_core::ports::business::{BusinessSend, Messages};
 use halley_core::ports::directory::Directory;
-use halley_core::ports::gateways::Gateways;
+use halley_core::ports::gateways::{Gateways, Pushed, Transient};
 use halley_core::reply::Reply;
 use halley_core::session::{ConnAddr, KickReason, SessionInfo, Transport};
 
@@ -94,6 +94,15 @@ impl Gateways for World {
         contents.kicks.push((addr, reason));
         contents.sessions.retain(|session| session.addr != addr);
         true
+    }
+
+    fn push(&self, _addr: ConnAddr, _what: Transient) -> Reply<Pushed> {
+        Reply::Ready(Pushed::Nobody)
+    }
+
+    fn broadcast(&self, app: AppId, _what: Transient) -> Reply<usize> {
+        let contents = self.contents.lock();
+        Reply::Ready(contents.sessions.iter().filter(|session| session.app == app).count())
     }
 }
 

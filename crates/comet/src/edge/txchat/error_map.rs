@@ -17,6 +17,8 @@ pub(crate) fn code(refusal: Refusal) -> i32 {
         Refusal::RateLimited => refusal_code::RATE_LIMITED,
         Refusal::StorageFull => refusal_code::STORAGE_FULL,
         Refusal::Unavailable => refusal_code::UNAVAILABLE,
+        Refusal::Blacklisted => refusal_code::BLACKLISTED,
+        Refusal::NotFriend => refusal_code::NOT_FRIEND,
     }
 }
 
@@ -38,6 +40,8 @@ mod tests {
             (Refusal::RateLimited, 9),
             (Refusal::StorageFull, 10),
             (Refusal::Unavailable, 11),
+            (Refusal::Blacklisted, 12),
+            (Refusal::NotFriend, 13),
         ];
         for (refusal, number) in numbers {
             assert_eq!(code(refusal), number, "{refusal:?}");
