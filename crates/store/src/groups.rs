@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use halley_core::ids::{GroupId, LogSeq};
+use halley_core::ids::LogSeq;
 use halley_core::key::SyncKey;
-use halley_core::message::{Conversation, EntryKind};
 use halley_core::ports::PortError;
 use halley_core::ports::accounts::{GroupProgress, GroupState, JournaledChange};
 use halley_core::ports::index::Watermark;
@@ -44,7 +43,7 @@ impl GroupApplier {
             return Ok(());
         };
         let fresh = records.iter().filter(|record| record.seq > *applied);
-        let changes: Vec<JournaledChange> = fresh.filter_map(change_of).collect();
+        let changes: Vec<JournaledChange> = fresh.filter_map(|record| JournaledChange::of(&record.entry)).collect();
         let up_to = Watermark { seq: last.seq, key: last.entry.key, position: last.position };
         self.state.apply(&changes, up_to)?;
         *applied = last.seq;
@@ -69,29 +68,5 @@ impl GroupApplier {
 impl GroupProgress for GroupApplier {
     fn reach(&self, key: SyncKey) -> Reply<Result<(), PortError>> {
         Reply::Ready(self.reach_now(key))
-    }
-}
-
-/// The group change that a record is. One that does not parse was written by a newer version; it is skipped and said.
-fn change_of(record: &TailRecord) -> Option<JournaledChange> {
-    let message = &record.entry.record.message;
-    if message.kind != EntryKind::GROUP_CHANGE {
-        return None;
-    }
-    let Conversation::Group(GroupId(group)) = message.conversation else {
-        return None;
-    };
-    match serde_json::from_slice(&message.content.bytes) {
-        Ok(change) => Some(JournaledChange {
-            app: message.app,
-            group: GroupId(group),
-            change,
-            key: record.entry.key,
-            time_ms: message.time_ms,
-        }),
-        Err(error) => {
-            tracing::error!(seq = record.seq.0, %error, "group change in the journal is not understood, skipped");
-            None
-        }
     }
 }

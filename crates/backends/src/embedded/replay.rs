@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use halley_core::RecordError;
-use halley_core::ids::{GroupId, LogSeq, MsgId};
+use halley_core::ids::{LogSeq, MsgId};
 use halley_core::key::SyncKey;
-use halley_core::message::{Conversation, EntryKind};
 use halley_core::ports::accounts::JournaledChange;
 use halley_core::ports::index::Watermark;
 use halley_core::record::{Entry, Record};
@@ -78,7 +77,7 @@ impl Replay {
             self.is_index_foreign = true;
         }
         if record.seq > self.applied.seq
-            && let Some(change) = change_of(&record)
+            && let Some(change) = JournaledChange::of(&record.entry)
         {
             self.changes.push(change);
         }
@@ -89,27 +88,4 @@ impl Replay {
         }
         Ok(())
     }
-}
-
-/// The group change that a record is. One that does not parse was written by a newer version; it is skipped and said.
-fn change_of(record: &TailRecord) -> Option<JournaledChange> {
-    let message = &record.entry.record.message;
-    if message.kind != EntryKind::GROUP_CHANGE {
-        return None;
-    }
-    let Conversation::Group(GroupId(group)) = message.conversation else {
-        return None;
-    };
-    let change = serde_json::from_slice(&message.content.bytes)
-        .inspect_err(|error| {
-            tracing::error!(seq = record.seq.0, %error, "group change in the journal is not understood, skipped");
-        })
-        .ok()?;
-    Some(JournaledChange {
-        app: message.app,
-        group: GroupId(group),
-        change,
-        key: record.entry.key,
-        time_ms: message.time_ms,
-    })
 }

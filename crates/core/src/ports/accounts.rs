@@ -6,8 +6,10 @@ use crate::app::{App, AppSettings};
 use crate::group::{Group, GroupChange};
 use crate::ids::{AppId, GroupId, UserId};
 use crate::key::SyncKey;
+use crate::message::{Conversation, EntryKind};
 use crate::ports::PortError;
 use crate::ports::index::Watermark;
+use crate::record::Entry;
 use crate::reply::Reply;
 
 /// Apps by name and number.
@@ -87,6 +89,31 @@ pub struct JournaledChange {
     pub key: SyncKey,
     /// Its time, unix milliseconds.
     pub time_ms: u64,
+}
+
+impl JournaledChange {
+    /// The group change that an entry is; `None` for an entry of another kind. One that does not parse was written by
+    /// a newer version: it is skipped and said.
+    #[must_use]
+    pub fn of(entry: &Entry) -> Option<Self> {
+        let message = &entry.record.message;
+        if message.kind != EntryKind::GROUP_CHANGE {
+            return None;
+        }
+        let Conversation::Group(group) = message.conversation else {
+            return None;
+        };
+        let change = serde_json::from_slice(&message.content.bytes)
+            .inspect_err(|error| {
+                tracing::error!(
+                    key = %entry.key,
+                    %error,
+                    "group change in the journal is not understood, skipped"
+                );
+            })
+            .ok()?;
+        Some(Self { app: message.app, group, change, key: entry.key, time_ms: message.time_ms })
+    }
 }
 
 /// Where group changes end up: the other side of [`Groups`]. Only the applier calls it.
