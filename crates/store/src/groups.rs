@@ -43,7 +43,8 @@ impl GroupApplier {
             return Ok(());
         };
         let fresh = records.iter().filter(|record| record.seq > *applied);
-        let changes: Vec<JournaledChange> = fresh.filter_map(|record| JournaledChange::of(&record.entry)).collect();
+        let changes: Vec<JournaledChange> =
+            fresh.filter_map(|record| JournaledChange::of(&record.entry)).collect();
         let up_to = Watermark { seq: last.seq, key: last.entry.key, position: last.position };
         self.state.apply(&changes, up_to)?;
         *applied = last.seq;
