@@ -109,19 +109,21 @@ pub(super) fn raise_applied(transaction: &WriteTransaction, applied: Watermark) 
     Ok(())
 }
 
-/// Creates the tables of a new database and checks the version of an old one.
+/// Creates the tables of a new database, checks the version of an old one, and adds to an older one the tables that
+/// came since.
 pub(super) fn prepare(database: &redb::Database) -> Result<(), StateOpenError> {
     let found = (|| {
         let transaction = database.begin_read()?;
+        let tables = transaction.list_tables()?.count();
         match transaction.open_table(META) {
-            Ok(meta) => Ok(meta.get(schema::META_FORMAT)?.map(|version| version.value())),
-            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+            Ok(meta) => Ok((meta.get(schema::META_FORMAT)?.map(|version| version.value()), tables)),
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok((None, tables)),
             Err(error) => Err(redb::Error::from(error)),
         }
     })();
     match found.map_err(|error| StateOpenError::Prepare(error.into()))? {
-        Some(schema::FORMAT_VERSION) => Ok(()),
-        Some(found) if found > schema::FORMAT_VERSION => {
+        (Some(schema::FORMAT_VERSION), tables) if tables >= schema::TABLES => Ok(()),
+        (Some(found), _) if found > schema::FORMAT_VERSION => {
             Err(StateOpenError::Newer { found, supported: schema::FORMAT_VERSION })
         }
         _ => create(database).map_err(|error| StateOpenError::Prepare(error.into())),

@@ -39,17 +39,17 @@ pub(super) const USER_GROUPS: TableDefinition<'_, (u32, i64, i64), ()> = TableDe
 pub(super) const CURSORS: TableDefinition<'_, (u32, i64, &str), (u8, i64, u64)> =
     TableDefinition::new("cursors");
 
-/// Makes sure that every table is there, so that readers need not ask.
-pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
-    transaction.open_table(META)?;
-    transaction.open_table(APPS)?;
-    transaction.open_table(ALIAS_LAST)?;
-    transaction.open_table(ALIASES)?;
-    transaction.open_table(ALIAS_NAMES)?;
-    transaction.open_table(TOKENS)?;
-    transaction.open_table(GROUPS)?;
-    transaction.open_table(MEMBERS)?;
-    transaction.open_table(USER_GROUPS)?;
-    transaction.open_table(CURSORS)?;
-    Ok(())
+/// The tables by name, once: how many there are, and how they are made.
+macro_rules! tables {
+    ($($table:ident),* $(,)?) => {
+        /// How many tables there are.
+        pub(super) const TABLES: usize = [$(stringify!($table)),*].len();
+
+        /// Makes sure that every table is there, so that readers need not ask.
+        pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+            $(transaction.open_table($table)?;)*
+            Ok(())
+        }
+    };
 }
+tables!(META, APPS, ALIAS_LAST, ALIASES, ALIAS_NAMES, TOKENS, GROUPS, MEMBERS, USER_GROUPS, CURSORS,);
