@@ -1,7 +1,7 @@
 //! The bytes of the client dialects, sans I/O.
 //!
-//! Owns: frames, envelopes and bodies of the txchat dialect ([`txchat`]), the WebSocket codec under it ([`ws`]) and the
-//! bounds of all of them ([`limits`]). Spec sections cited in this crate are those of `txchat-dialect.md`.
+//! Owns: frames, envelopes and bodies of the txchat dialect ([`txchat`]), the WebSocket codec under it ([`ws`]), the
+//! PROXY protocol before both ([`proxy`]) and the bounds of all of them ([`limits`]). Spec sections cited in this crate are those of `txchat-dialect.md`.
 //!
 //! Does not: read or write a socket, keep a clock, know a session, or decide what a message may do. Nothing here is
 //! async, and nothing keeps a buffer but a fragmented WebSocket message.
@@ -16,5 +16,6 @@
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod limits;
+pub mod proxy;
 pub mod txchat;
 pub mod ws;

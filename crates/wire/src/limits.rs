@@ -22,3 +22,9 @@ pub const WS_CONTROL_BYTES_MAX: usize = 125;
 
 /// Largest header of a WebSocket frame, mask included, in bytes (RFC 6455, 5.2).
 pub const WS_FRAME_HEADER_BYTES_MAX: usize = 14;
+
+/// Largest line of a PROXY header of version 1, its end included, in bytes (PROXY protocol, 2.1).
+pub const PROXY_LINE_BYTES_MAX: usize = 107;
+
+/// Largest PROXY header, in bytes: addresses, and what load balancers add to them.
+pub const PROXY_HEADER_BYTES_MAX: usize = 4_096;

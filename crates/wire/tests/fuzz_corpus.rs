@@ -78,3 +78,8 @@ fn websocket_frames_hold_their_properties() {
 fn websocket_upgrades_hold_their_properties() {
     replay("ws_upgrade", fuzzing::ws_upgrade);
 }
+
+#[test]
+fn proxy_headers_hold_their_properties() {
+    replay("proxy_header", fuzzing::proxy_header);
+}
