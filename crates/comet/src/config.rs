@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::prefix::Prefix;
+
 /// Times, bounds and limits of a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -29,6 +31,14 @@ pub struct Config {
     pub write_timeout: Duration,
     /// Connections of the process (default: what the descriptor limit leaves after a reserve of 1/16, at least 64).
     pub connections_max: usize,
+    /// Connections of one address (of IPv6: of one /64); 0 is no limit (the default: many clients share one behind NAT).
+    pub connections_per_address: u32,
+    /// Sessions of one app in this process; 0 is no limit (the default).
+    pub connections_per_app: u32,
+    /// Sessions of one user; with one more the oldest is closed; 0 is no limit (100: far more than people have devices).
+    pub sessions_per_user: u32,
+    /// Peers whose PROXY header is believed, and required (none).
+    pub proxies: Vec<Prefix>,
     /// Commands from other threads that may wait for a bucket (32,768: a second of answers at full speed).
     pub commands_max: usize,
     /// Bytes read from one connection a turn, so that a chatty peer starves nobody (64 KiB).
@@ -55,6 +65,10 @@ impl Default for Config {
             output_bytes_max: 1 << 20,
             write_timeout: Duration::from_secs(30),
             connections_max: connections_of(halley_sys::descriptor_limit()),
+            connections_per_address: 0,
+            connections_per_app: 0,
+            sessions_per_user: 100,
+            proxies: Vec::new(),
             commands_max: 32_768,
             read_bytes_per_turn: 64 << 10,
             retry_delay: Duration::from_millis(5),

@@ -1,6 +1,7 @@
 //! The handle by which other threads reach the buckets, and the seats from which the buckets are run.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,10 +14,13 @@ use halley_core::metrics::Metrics;
 use halley_core::ports::gateways::{Gateways, Pushed, Transient};
 use halley_core::reply::Reply;
 use halley_core::session::{ConnAddr, KickReason};
+use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::bucket::{BUCKETS_MAX, Command};
 use crate::config::{Config, ConfigError};
+use crate::counts::Counts;
+use crate::tls::ServerTls;
 
 /// Is told the outcome of a send that a call of this process made ([`ReplyTo::Call`]); `false`: nobody waits.
 pub type CallHook = dyn Fn(u64, SendOutcome) -> bool + Send + Sync;
@@ -29,6 +33,11 @@ pub(crate) struct Shared<S> {
     pub(crate) commands: Vec<mpsc::Sender<Command<S>>>,
     /// Connections of the process, those on their way between buckets included.
     pub(crate) connections: AtomicUsize,
+    /// Connections by address, and sessions by app, where that is limited.
+    pub(crate) addresses: Counts<IpAddr>,
+    pub(crate) apps: Counts<AppId>,
+    /// What new TLS connections are served with. Read once a connection, written when a certificate changes.
+    pub(crate) tls: RwLock<Option<ServerTls>>,
     clock: Arc<dyn Clock>,
     calls: Arc<CallHook>,
 }
@@ -119,6 +128,9 @@ impl<S> Gateway<S> {
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..parts.buckets).map(|_| mpsc::channel(parts.config.commands_max)).unzip();
         let shared = Arc::new(Shared {
+            addresses: Counts::new(parts.config.connections_per_address),
+            apps: Counts::new(parts.config.connections_per_app),
+            tls: RwLock::new(None),
             config: parts.config,
             node: parts.node,
             metrics: parts.metrics,
@@ -140,6 +152,12 @@ impl<S> Gateway<S> {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.0.connections.load(Ordering::Relaxed)
+    }
+
+    /// What TLS connections are served with from now on; those that began keep what they have. Without it connections to
+    /// TLS listeners are closed.
+    pub fn set_tls(&self, tls: ServerTls) {
+        *self.0.tls.write() = Some(tls);
     }
 
     /// Ends service: no more connections are accepted and nothing more is read; what was taken is still answered,

@@ -1,7 +1,8 @@
 //! The gateway role: everything that holds a client socket.
 //!
 //! Owns: listeners, connections, sessions and their timers ([`Bucket`]), the translation between client frames and the
-//! neutral vocabulary (`edge`), what runs a bucket ([`driver`]), and the handle by which other roles reach connections
+//! neutral vocabulary (`edge`), TLS
+//! ([`tls`]), what runs a bucket ([`driver`]), and the handle by which other roles reach connections
 //! ([`Gateway`], which is the port `Gateways`).
 //!
 //! Does not: decide whether a message is sent or a login accepted, make ids, touch a database, keep a message. What a
@@ -23,12 +24,16 @@
 
 mod bucket;
 mod config;
+mod counts;
 pub mod driver;
 mod edge;
 mod gateway;
 mod ports;
+mod prefix;
+pub mod tls;
 
 pub use bucket::{Bucket, Completed, Deferred, Io, ReadOutcome, SocketReady, Token};
 pub use config::{Config, ConfigError};
 pub use gateway::{BucketSeat, CallHook, DrainReport, Gateway, GatewayParts};
 pub use ports::Ports;
+pub use prefix::{Prefix, PrefixError};

@@ -87,7 +87,7 @@ fn a_message_goes_from_one_bucket_to_another_and_is_acknowledged() {
 
 #[test]
 fn two_hundred_connections_of_one_user_all_get_every_message_in_order() {
-    let server = Server::start(Config::default(), 2);
+    let server = Server::start(Config { sessions_per_user: 0, ..Config::default() }, 2);
     let mut peers: Vec<Peer> =
         (0..200).map(|device| Peer::login(&server, 42, &format!("device-{device}"))).collect();
     let mut sender = Peer::login(&server, 1, "s");

@@ -78,6 +78,16 @@ reasons! {
         write_overflow,
         /// More connections than the limit.
         connection_limit,
+        /// More connections from one address than its limit.
+        address_limit,
+        /// More sessions of one app than its limit; the login was refused.
+        app_limit,
+        /// More sessions of one user than the limit; this was the oldest.
+        session_limit,
+        /// Not TLS, or TLS that could not be agreed on or was broken off.
+        tls,
+        /// No PROXY header from a peer whose header is required.
+        proxy_header,
         /// Kicked.
         kicked,
         /// The server is stopping.
@@ -240,6 +250,12 @@ metrics! {
     accepts: Counter = "accepts", "Connections accepted";
     /// Logins that succeeded.
     logins: Counter = "logins", "Logins that succeeded";
+    /// TLS handshakes that were completed.
+    tls_handshakes: Counter = "tls_handshakes", "TLS handshakes completed, resumptions included";
+    /// TLS handshakes that resumed a session, without a certificate.
+    tls_resumptions: Counter = "tls_resumptions", "TLS handshakes that resumed an earlier session";
+    /// Sends refused for their app's rate; they are among the refusals too.
+    app_rate_limited: Counter = "app_rate_limited", "Sends refused because their app was over its rate";
     /// Messages acknowledged as durable, repetitions not counted.
     messages: Counter = "messages", "Messages accepted and durable";
     /// Sends answered from the dedup window.

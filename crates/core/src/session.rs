@@ -25,6 +25,10 @@ pub enum Transport {
     TxchatTcp,
     /// The txchat dialect over WebSocket.
     TxchatWebSocket,
+    /// The txchat dialect over TLS.
+    TxchatTcpTls,
+    /// The txchat dialect over WebSocket over TLS.
+    TxchatWebSocketTls,
 }
 
 impl Transport {
@@ -34,7 +38,21 @@ impl Transport {
         match self {
             Self::TxchatTcp => "txchat_tcp",
             Self::TxchatWebSocket => "txchat_ws",
+            Self::TxchatTcpTls => "txchat_tcp_tls",
+            Self::TxchatWebSocketTls => "txchat_ws_tls",
         }
+    }
+
+    /// Whether everything is encrypted.
+    #[must_use]
+    pub fn is_tls(self) -> bool {
+        matches!(self, Self::TxchatTcpTls | Self::TxchatWebSocketTls)
+    }
+
+    /// Whether frames are messages of a WebSocket.
+    #[must_use]
+    pub fn is_web_socket(self) -> bool {
+        matches!(self, Self::TxchatWebSocket | Self::TxchatWebSocketTls)
     }
 }
 

@@ -11,10 +11,17 @@ use super::io::Io;
 use super::tick::Tick;
 use crate::edge::txchat::Framing;
 
+/// An address as it is shown and limited: an IPv4 client of an IPv6 listener is an IPv4 client.
+pub(super) fn shown(remote: SocketAddr) -> SocketAddr {
+    SocketAddr::new(remote.ip().to_canonical(), remote.port())
+}
+
 impl<S> Bucket<S> {
     /// Takes a connection that was accepted here. Over the limit it is closed at once and counted.
     pub fn accept(&mut self, socket: S, remote: SocketAddr, transport: Transport) {
         self.metrics().accepts.inc();
+        let remote = shown(remote);
+        let proxied = self.config().proxies.iter().any(|prefix| prefix.contains(remote.ip()));
         let before = self.shared.connections.fetch_add(1, Ordering::Relaxed);
         self.metrics().connections.inc();
         let conn = Conn {
@@ -28,9 +35,10 @@ impl<S> Bucket<S> {
             output_at: 0,
             deadline: self.tick.after(self.config().handshake_timeout),
             write_deadline: Tick::NEVER,
+            tls: None,
             held: None,
             closing: None,
-            flags: Flags::default(),
+            flags: Flags { proxied, ..Flags::default() },
         };
         if before >= self.config().connections_max || self.drain.is_some() {
             let reason = match self.drain {
@@ -40,7 +48,11 @@ impl<S> Bucket<S> {
             self.forget(conn, reason);
             return;
         }
-        self.place(conn);
+        if let Some(slot) = self.place(conn)
+            && !proxied
+        {
+            self.admit_address(slot);
+        }
     }
 
     /// Gives a connection a slot, to be registered in this turn.

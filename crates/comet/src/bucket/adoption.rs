@@ -68,7 +68,10 @@ impl<S> Bucket<S> {
         // Deadlines count from the other bucket's start; the handshake is over.
         conn.deadline = self.tick.after(self.config().idle_timeout);
         conn.write_deadline = super::tick::Tick::NEVER;
-        conn.flags = super::conn::Flags::default();
+        let counted = conn.flags.counted;
+        // An end that was read with what came before it is not reported again.
+        let readable = conn.over().is_some();
+        conn.flags = super::conn::Flags { counted, readable, ..super::conn::Flags::default() };
         self.place(conn);
     }
 
@@ -120,5 +123,6 @@ impl<S> Bucket<S> {
         self.send_frame(slot, reply, &[]);
         self.arm(slot);
         self.queue_catch_up(slot);
+        self.limit_sessions(timeline);
     }
 }

@@ -6,6 +6,7 @@ use halley_core::metrics::Metrics;
 
 use super::conn::{CloseReason, Conn, Phase};
 use super::core::Bucket;
+use super::io::Io;
 
 impl<S> Bucket<S> {
     /// Closes a connection at once. Its session ends, its cursor stays.
@@ -47,8 +48,22 @@ impl<S> Bucket<S> {
             let cursor = session.cursor(self.now.wall_ms);
             self.ports.logic.offline(&session.info, cursor);
         }
+        self.leave_limits(&conn);
+        let is_whole = conn.pending() == 0;
+        if let Some(farewell) = conn.tls.filter(|_| is_whole).and_then(|tls| tls.farewell()) {
+            self.work.farewells.push((conn.socket, farewell));
+        }
         self.buffers.give(conn.output);
         self.buffers.give(conn.input);
+    }
+}
+
+impl<S> Bucket<S> {
+    /// Says goodbye on TLS connections that have ended. What a socket does not take at once is not said.
+    pub(crate) fn say_farewells(&mut self, io: &mut dyn Io<S>) {
+        for (socket, farewell) in self.work.farewells.drain(..) {
+            let _ = io.write(&socket, &farewell);
+        }
     }
 }
 
@@ -63,6 +78,11 @@ fn count(metrics: &Metrics, reason: CloseReason) {
         CloseReason::WriteTimeout => &closes.write_timeout,
         CloseReason::WriteOverflow => &closes.write_overflow,
         CloseReason::ConnectionLimit => &closes.connection_limit,
+        CloseReason::AddressLimit => &closes.address_limit,
+        CloseReason::AppLimit => &closes.app_limit,
+        CloseReason::SessionLimit => &closes.session_limit,
+        CloseReason::Tls => &closes.tls,
+        CloseReason::ProxyHeader => &closes.proxy_header,
         CloseReason::Kicked => &closes.kicked,
         CloseReason::Shutdown => &closes.shutdown,
         CloseReason::SocketError => &closes.socket_error,

@@ -10,6 +10,7 @@ use halley_core::session::Transport;
 use super::session::Session;
 use super::tick::Tick;
 use crate::edge::txchat::Framing;
+use crate::tls::{Over, TlsStream};
 use halley_wire::txchat::Header;
 
 /// How far a connection is.
@@ -42,6 +43,13 @@ pub(crate) enum CloseReason {
     WriteTimeout,
     WriteOverflow,
     ConnectionLimit,
+    AddressLimit,
+    AppLimit,
+    SessionLimit,
+    /// No TLS, or broken TLS, where TLS must be.
+    Tls,
+    /// No PROXY header where one must be.
+    ProxyHeader,
     Kicked,
     Shutdown,
     SocketError,
@@ -60,13 +68,15 @@ pub(crate) struct Conn<S> {
     pub(crate) phase: Phase,
     /// Bytes that are not a whole frame yet, or that wait for the connection to be free again.
     pub(crate) input: Vec<u8>,
-    /// Bytes that are not sent yet, from `output_at` on.
+    /// Bytes that are not sent yet, from `output_at` on; with TLS those that are not encrypted yet.
     pub(crate) output: Vec<u8>,
     pub(crate) output_at: usize,
     /// Handshake or idle deadline.
     pub(crate) deadline: Tick,
     /// When the socket must have taken something; [`Tick::NEVER`] while nothing waits.
     pub(crate) write_deadline: Tick,
+    /// Of a TLS connection, from its first bytes on.
+    pub(crate) tls: Option<Box<TlsStream>>,
     /// A send that the bus had no room for; input waits.
     pub(crate) held: Option<Box<SendCommand>>,
     /// Closed as soon as the output is written.
@@ -87,6 +97,10 @@ pub(crate) struct Flags {
     pub(crate) dirty: bool,
     /// The socket takes nothing until it is reported writable.
     pub(crate) blocked: bool,
+    /// The peer is a proxy, and its header has not come.
+    pub(crate) proxied: bool,
+    /// It is counted under its address.
+    pub(crate) counted: bool,
 }
 
 impl<S> Conn<S> {
@@ -110,9 +124,55 @@ impl<S> Conn<S> {
         phase && self.held.is_none() && self.closing.is_none()
     }
 
-    /// Bytes that wait for the socket.
+    /// Whether something lies around the client's bytes.
+    pub(crate) fn is_wrapped(&self) -> bool {
+        self.flags.proxied || self.transport.is_tls()
+    }
+
+    /// Why nothing more can come, although the socket has not ended.
+    pub(crate) fn over(&self) -> Option<CloseReason> {
+        let over = self.tls.as_ref()?.over()?;
+        Some(match over {
+            Over::Ended => CloseReason::Client,
+            Over::Broken => CloseReason::Tls,
+        })
+    }
+
+    /// Bytes that wait for the socket, encrypted or to be encrypted.
     pub(crate) fn pending(&self) -> usize {
-        self.output.len() - self.output_at
+        let encrypted = self.tls.as_ref().map_or(0, |tls| tls.unsent().len());
+        self.output.len() - self.output_at + encrypted
+    }
+
+    /// Encrypts what is to be sent, once, where that must be; the buffer that is free then is answered. `Err`: it
+    /// cannot be encrypted.
+    pub(crate) fn seal(&mut self) -> Result<Vec<u8>, CloseReason> {
+        let Some(tls) = &mut self.tls else { return Ok(Vec::new()) };
+        if self.output.is_empty() {
+            return Ok(Vec::new());
+        }
+        if tls.seal(&self.output) { Ok(std::mem::take(&mut self.output)) } else { Err(CloseReason::Tls) }
+    }
+
+    /// The bytes for the socket.
+    pub(crate) fn unsent(&self) -> &[u8] {
+        self.tls.as_ref().map_or_else(|| &self.output[self.output_at..], |tls| tls.unsent())
+    }
+
+    /// The socket took so many of them.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        match &mut self.tls {
+            Some(tls) => tls.sent(bytes),
+            None => self.output_at += bytes,
+        }
+    }
+
+    /// The bytes for the socket and how many of them are sent.
+    pub(crate) fn unsent_mut(&mut self) -> (&mut Vec<u8>, &mut usize) {
+        match &mut self.tls {
+            Some(tls) => tls.output_mut(),
+            None => (&mut self.output, &mut self.output_at),
+        }
     }
 
     /// When something must be looked at, at the latest.

@@ -40,13 +40,14 @@ pub struct Bucket<S> {
     pub(crate) buffers: Buffers,
     /// What reads go into; a connection keeps only what is incomplete.
     pub(crate) read_buffer: Box<[u8]>,
-    pub(crate) work: Work,
+    /// What encrypted bytes become.
+    pub(crate) plain_buffer: Vec<u8>,
+    pub(crate) work: Work<S>,
     pub(crate) drain: Option<Drain>,
 }
 
 /// What is to be done in this turn or the next ones. A connection stands in each list at most once.
-#[derive(Default)]
-pub(crate) struct Work {
+pub(crate) struct Work<S> {
     /// To be watched for readiness.
     pub(crate) unregistered: Vec<Token>,
     /// Sockets that may have bytes.
@@ -59,6 +60,8 @@ pub(crate) struct Work {
     pub(crate) moving: Vec<Token>,
     /// Connections with bytes to write, or to be closed.
     pub(crate) dirty: Vec<Token>,
+    /// Last words of TLS connections that have ended, each to be written once before its socket is dropped.
+    pub(crate) farewells: Vec<(S, Vec<u8>)>,
     /// Port calls for the driver to wait for.
     pub(crate) deferred: Vec<Deferred>,
     /// When held sends and hand-overs are tried again.
@@ -69,6 +72,25 @@ pub(crate) struct Work {
     pub(crate) answered: Vec<Instant>,
     /// Scratch: followers of a timeline; timers that fired.
     pub(crate) slots: Vec<u32>,
+}
+
+impl<S> Default for Work<S> {
+    fn default() -> Self {
+        Self {
+            unregistered: Vec::new(),
+            readable: VecDeque::new(),
+            held: VecDeque::new(),
+            behind: VecDeque::new(),
+            moving: Vec::new(),
+            dirty: Vec::new(),
+            farewells: Vec::new(),
+            deferred: Vec::new(),
+            retry_at: None,
+            shown: false,
+            answered: Vec::new(),
+            slots: Vec::new(),
+        }
+    }
 }
 
 impl<S> Bucket<S> {
@@ -89,6 +111,7 @@ impl<S> Bucket<S> {
             renderer: Renderer::new(),
             buffers: Buffers::default(),
             read_buffer: vec![0; read_bytes].into_boxed_slice(),
+            plain_buffer: Vec::new(),
             work: Work::default(),
             drain: None,
             ports,

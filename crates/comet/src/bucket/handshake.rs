@@ -53,11 +53,16 @@ impl<S> Bucket<S> {
                 return;
             }
         };
+        if !self.admit_app(connected.app.id) {
+            self.close(slot, CloseReason::AppLimit);
+            return;
+        }
         let home = bucket_of(connected.app.id, connected.user, buckets);
         if home == self.id {
             self.begin_session(slot, &login, connected);
             return;
         }
+        let Some(conn) = self.conns.get_mut(slot) else { return };
         conn.phase = Phase::Moving(login, Box::new(connected), 0);
         let token = self.conns.token(slot);
         self.work.moving.push(token);

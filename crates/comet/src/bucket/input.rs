@@ -14,11 +14,19 @@ impl<S> Bucket<S> {
         if !conn.takes_input() {
             return;
         }
+        if let Some(reason) = conn.over() {
+            self.finish(slot, reason);
+            return;
+        }
         match io.read(&conn.socket, buffer) {
             Ok(ReadOutcome::Bytes(length)) => {
                 // Exhausted, unless the end is behind it.
                 conn.flags.readable = length == buffer.len() || conn.flags.ended;
-                self.received(slot, &mut buffer[..length]);
+                if conn.is_wrapped() {
+                    self.unwrap_received(slot, &mut buffer[..length]);
+                } else {
+                    self.received(slot, &mut buffer[..length]);
+                }
                 self.queue_read(slot);
             }
             Ok(ReadOutcome::Nothing) => {
@@ -30,7 +38,7 @@ impl<S> Bucket<S> {
         }
     }
 
-    fn received(&mut self, slot: u32, bytes: &mut [u8]) {
+    pub(crate) fn received(&mut self, slot: u32, bytes: &mut [u8]) {
         let Some(conn) = self.conns.get_mut(slot) else { return };
         if !conn.input.is_empty() {
             conn.input.extend_from_slice(bytes);

@@ -5,7 +5,7 @@
 //! [`Bucket::begin_turn`], which says what time it is, and [`Bucket::finish_turn`], which does the work and lends it
 //! the sockets. Everything a turn produced for a socket leaves in one write at its end.
 //!
-//! One concept a file: `accept`, `handshake` (to Auth), `adoption` (to the user's bucket), `input` (bytes to frames),
+//! One concept a file: `accept`, `limits`, `unwrap` (PROXY header and TLS), `handshake` (to Auth), `adoption` (to the user's bucket), `input` (bytes to frames),
 //! `frames` (what each op does), `sends` (messages up and their outcomes), `push` (frames down, acknowledgements,
 //! resends), `transient` (pushes of what is in no timeline), `live` (the feed), `catch_up` (the timeline), `timers`, `outbox` (bytes down), `close`, `drain`.
 
@@ -22,6 +22,7 @@ mod frames;
 mod handshake;
 mod input;
 mod io;
+mod limits;
 mod live;
 mod outbox;
 mod push;
@@ -33,6 +34,7 @@ mod tick;
 mod timers;
 mod transient;
 mod turn;
+mod unwrap;
 mod wheel;
 mod window;
 

@@ -88,13 +88,22 @@ impl<S> Bucket<S> {
         let config = &self.shared.config;
         let Some(conn) = self.conns.get_mut(slot) else { return };
         conn.flags.dirty = false;
+        if !conn.flags.blocked {
+            match conn.seal() {
+                Ok(free) => self.buffers.give(free),
+                Err(reason) => {
+                    self.close(slot, reason);
+                    return;
+                }
+            }
+        }
         let pending = conn.pending();
         if pending > 0 && !conn.flags.blocked {
-            let Ok(taken) = io.write(&conn.socket, &conn.output[conn.output_at..]) else {
+            let Ok(taken) = io.write(&conn.socket, conn.unsent()) else {
                 self.close(slot, CloseReason::Client);
                 return;
             };
-            conn.output_at += taken;
+            conn.sent(taken);
             conn.flags.blocked = taken < pending;
             if taken > 0 {
                 conn.write_deadline = Tick::NEVER;
@@ -102,8 +111,9 @@ impl<S> Bucket<S> {
         }
         let left = conn.pending();
         if left == 0 {
-            let output = std::mem::take(&mut conn.output);
-            conn.output_at = 0;
+            let (output, at) = conn.unsent_mut();
+            let output = std::mem::take(output);
+            *at = 0;
             if let Some(reason) = conn.closing {
                 self.buffers.give(output);
                 self.close(slot, reason);
@@ -116,10 +126,11 @@ impl<S> Bucket<S> {
                 return;
             }
             // What was sent is dropped once it is the larger part: each byte moves at most once on average.
-            if conn.output_at > left {
-                conn.output.drain(..conn.output_at);
-                conn.output.shrink_to(2 * left);
-                conn.output_at = 0;
+            let (output, at) = conn.unsent_mut();
+            if *at > left {
+                output.drain(..*at);
+                output.shrink_to(2 * left);
+                *at = 0;
             }
             if conn.write_deadline == Tick::NEVER {
                 conn.write_deadline = tick.after(config.write_timeout);

@@ -53,6 +53,7 @@ impl<S> Bucket<S> {
         self.hand_over(io);
         self.flush(io);
         self.drain_step();
+        self.say_farewells(io);
         self.observe_stages();
         self.has_work()
     }
@@ -63,7 +64,7 @@ impl<S> Bucket<S> {
         let work = &self.work;
         let sockets = !work.readable.is_empty() || !work.dirty.is_empty() || !work.unregistered.is_empty();
         let new_moves = !work.moving.is_empty() && work.retry_at.is_none();
-        sockets || !work.behind.is_empty() || new_moves
+        sockets || !work.farewells.is_empty() || !work.behind.is_empty() || new_moves
     }
 
     /// The time, from the same clock as everything else.

@@ -1,11 +1,14 @@
 //! A scripted client: frames out, frames in.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::io::{Read as _, Write as _};
 
 use bytes::Bytes;
 use halley_comet::driver::sim::SimClient;
 use halley_wire::txchat::{Common, Decoded, Frame, Header, Op, decode, pb};
 use prost::Message as _;
+use rustls::ClientConnection;
 
 /// A right upgrade request.
 pub(crate) const UPGRADE: &[u8] =
@@ -14,6 +17,7 @@ Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n
 
 pub(crate) struct Client {
     pub(crate) end: SimClient,
+    tls: Option<RefCell<ClientConnection>>,
     input: Vec<u8>,
     kept: VecDeque<Frame>,
     is_web_socket: bool,
@@ -70,7 +74,61 @@ pub(crate) fn hex(text: &str) -> Vec<u8> {
 
 impl Client {
     pub(crate) fn tcp(end: SimClient) -> Self {
-        Self { end, input: Vec::new(), kept: VecDeque::new(), is_web_socket: false, controls: Vec::new() }
+        Self {
+            end,
+            tls: None,
+            input: Vec::new(),
+            kept: VecDeque::new(),
+            is_web_socket: false,
+            controls: Vec::new(),
+        }
+    }
+
+    /// Speaks through this from now on.
+    pub(crate) fn over(self, tls: ClientConnection) -> Self {
+        Self { tls: Some(RefCell::new(tls)), ..self }
+    }
+
+    /// Speaks WebSocket from now on.
+    pub(crate) fn upgraded(self) -> Self {
+        Self { is_web_socket: true, ..self }
+    }
+
+    pub(crate) fn tls(&self) -> &RefCell<ClientConnection> {
+        self.tls.as_ref().expect("is a TLS client")
+    }
+
+    /// Sends bytes, encrypted where that is spoken.
+    pub(crate) fn write(&self, bytes: &[u8]) {
+        let Some(tls) = &self.tls else { return self.end.write(bytes) };
+        tls.borrow_mut().writer().write_all(bytes).expect("takes it");
+        self.flush_tls();
+    }
+
+    /// Sends what TLS itself has to say.
+    pub(crate) fn flush_tls(&self) {
+        let mut bytes = Vec::new();
+        while self.tls().borrow().wants_write() {
+            self.tls().borrow_mut().write_tls(&mut bytes).expect("writes to memory");
+        }
+        if !bytes.is_empty() {
+            self.end.write(&bytes);
+        }
+    }
+
+    /// Takes at most so many bytes that have come, decrypted where that is spoken.
+    pub(crate) fn read_up_to(&self, bytes_max: usize) -> Vec<u8> {
+        let came = self.end.read_up_to(bytes_max);
+        let Some(tls) = &self.tls else { return came };
+        let (mut tls, mut rest, mut plain) = (tls.borrow_mut(), &came[..], Vec::new());
+        while !rest.is_empty() {
+            tls.read_tls(&mut rest).expect("reads from memory");
+            let state = tls.process_new_packets().expect("the server speaks TLS");
+            let before = plain.len();
+            plain.resize(before + state.plaintext_bytes_to_read(), 0);
+            tls.reader().read_exact(&mut plain[before..]).expect("is there");
+        }
+        plain
     }
 
     pub(crate) fn web_socket(end: SimClient) -> Self {
@@ -81,9 +139,9 @@ impl Client {
     pub(crate) fn send(&self, op: i32, seq: i32, ack: i32, body: &[u8]) {
         let bytes = frame(op, seq, ack, body);
         if self.is_web_socket {
-            self.end.write(&masked(2, &bytes));
+            self.write(&masked(2, &bytes));
         } else {
-            self.end.write(&bytes);
+            self.write(&bytes);
         }
     }
 
@@ -111,7 +169,8 @@ impl Client {
 
     /// The frames in the next so many bytes.
     pub(crate) fn frames_up_to(&mut self, bytes_max: usize) -> Vec<Frame> {
-        self.input.extend(self.end.read_up_to(bytes_max));
+        let came = self.read_up_to(bytes_max);
+        self.input.extend(came);
         let mut frames: Vec<Frame> = self.kept.drain(..).collect();
         loop {
             let (payload, used) = if self.is_web_socket {

@@ -4,6 +4,7 @@
 pub(crate) mod backend;
 pub(crate) mod client;
 pub(crate) mod server;
+pub(crate) mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use halley_core::session::Transport;
 pub(crate) use backend::{APP, Backend};
 pub(crate) use client::{Client, frame, hex};
 pub(crate) use server::Server;
+pub(crate) use tls::Identity;
 
 /// Everything a test needs.
 pub(crate) struct World {
@@ -77,6 +79,23 @@ impl World {
         let answer = end.read();
         assert!(answer.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&answer));
         Client::web_socket(end)
+    }
+
+    /// A client that has connected by TLS and shaken hands.
+    pub(crate) fn tls(&mut self, identity: &Identity, transport: Transport) -> Client {
+        let client = Client::tcp(self.sim.connect(BucketId(0), transport)).over(identity.client());
+        self.shake_hands(&client);
+        client
+    }
+
+    /// Lets a TLS client and the server agree.
+    pub(crate) fn shake_hands(&mut self, client: &Client) {
+        for _ in 0..4 {
+            client.flush_tls();
+            self.settle();
+            assert_eq!(client.read_up_to(usize::MAX), b"");
+        }
+        assert!(!client.tls().borrow().is_handshaking(), "TLS is agreed on");
     }
 
     /// A client that has logged in with this device; an empty one is none.

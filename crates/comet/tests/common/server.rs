@@ -28,6 +28,8 @@ impl Clock for SystemClock {
 pub(crate) struct Server {
     pub(crate) tcp: SocketAddr,
     pub(crate) web_socket: SocketAddr,
+    pub(crate) tls: SocketAddr,
+    pub(crate) tls_web_socket: SocketAddr,
     pub(crate) gateway: Gateway,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) backend: Backend,
@@ -36,6 +38,10 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(config: Config, buckets: u16) -> Self {
+        Self::start_at("127.0.0.1:0", config, buckets)
+    }
+
+    pub(crate) fn start_at(address: &str, config: Config, buckets: u16) -> Self {
         let (metrics, _) = Metrics::new();
         let backend = Backend::new();
         let parts = GatewayParts {
@@ -48,11 +54,17 @@ impl Server {
         };
         let (gateway, seats) = Gateway::new(parts).expect("is a valid configuration");
         backend.answer_through(Arc::new(gateway.clone()));
-        let local = "127.0.0.1:0".parse().expect("is an address");
-        let endpoints = [Transport::TxchatTcp, Transport::TxchatWebSocket]
-            .map(|transport| Endpoint { address: local, transport });
+        let local = address.parse().expect("is an address");
+        let transports = [
+            Transport::TxchatTcp,
+            Transport::TxchatWebSocket,
+            Transport::TxchatTcpTls,
+            Transport::TxchatWebSocketTls,
+        ];
+        let endpoints = transports.map(|transport| Endpoint { address: local, transport });
         let listeners = epoll::bind(&endpoints, buckets).expect("binds");
-        let (tcp, web_socket) = (listeners[0][0].local_addr(), listeners[0][1].local_addr());
+        let [tcp, web_socket, tls, tls_web_socket] =
+            [0, 1, 2, 3].map(|index| listeners[0][index].local_addr());
         let threads = seats.into_iter().zip(listeners).map(|(seat, listeners)| {
             let ports = ports(&backend, SystemClock);
             std::thread::spawn(move || {
@@ -62,7 +74,7 @@ impl Server {
             })
         });
         let threads = threads.collect();
-        Self { tcp, web_socket, gateway, metrics, backend, threads }
+        Self { tcp, web_socket, tls, tls_web_socket, gateway, metrics, backend, threads }
     }
 
     /// Drains, and waits for the threads to end.

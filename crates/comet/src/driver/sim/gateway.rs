@@ -135,9 +135,14 @@ impl SimGateway {
 
     /// A client connects; this bucket accepts it.
     pub fn connect(&mut self, bucket: BucketId, transport: Transport) -> SimClient {
-        let (socket, client) = self.net.connect();
         self.connected = self.connected.wrapping_add(1);
         let remote = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), self.connected);
+        self.connect_from(bucket, transport, remote)
+    }
+
+    /// The same from this address.
+    pub fn connect_from(&mut self, bucket: BucketId, transport: Transport, remote: SocketAddr) -> SimClient {
+        let (socket, client) = self.net.connect();
         let now = self.clock.now();
         let bucket = &mut self.seats[usize::from(bucket.0)].bucket;
         bucket.begin_turn(now);

@@ -51,11 +51,7 @@ pub(crate) enum Control<'a> {
 
 impl Framing {
     pub(crate) fn new(transport: Transport) -> Self {
-        if transport == Transport::TxchatWebSocket {
-            Self::Upgrading(UpgradeParser::new())
-        } else {
-            Self::Tcp
-        }
+        if transport.is_web_socket() { Self::Upgrading(UpgradeParser::new()) } else { Self::Tcp }
     }
 
     /// Looks at the first thing in `bytes`; a mask is taken off in place.
