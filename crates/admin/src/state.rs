@@ -10,6 +10,7 @@ use halley_core::ports::accounts::{Apps, Groups, Tokens, Users};
 use halley_core::ports::business::{GroupService, Messages};
 use halley_core::ports::directory::Directory;
 use halley_core::ports::gateways::Gateways;
+use halley_core::ports::relations::Relations;
 use halley_core::ports::timelines::Timelines;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Semaphore};
@@ -38,6 +39,8 @@ pub struct AdminState {
     pub users: Arc<dyn Users>,
     /// Access tokens.
     pub tokens: Arc<dyn Tokens>,
+    /// Friends, blacklists, who is silenced in rooms.
+    pub relations: Arc<dyn Relations>,
     /// Groups, to read.
     pub groups: Arc<dyn Groups>,
     /// Groups, to change.

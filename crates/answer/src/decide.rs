@@ -5,14 +5,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use halley_core::clock::Clock;
 use halley_core::command::{InboundSend, Refusal, SendCommand, Target};
-use halley_core::ids::UserId;
+use halley_core::ids::{AppId, UserId};
 use halley_core::message::{Conversation, EntryKind, Message};
 use halley_core::metrics::Metrics;
 use halley_core::ports::PortError;
-use halley_core::ports::accounts::{Groups, Unknown, Users};
+use halley_core::ports::accounts::{Apps, Groups, Unknown, Users};
 use halley_core::ports::dedup::{Dedup, DedupKey, Known};
 use halley_core::ports::gateways::Gateways;
 use halley_core::ports::journal::Journal;
+use halley_core::ports::relations::{Pair, Relations};
 use halley_core::record::{Record, Targets};
 
 use crate::check::check;
@@ -26,6 +27,10 @@ pub struct Ports {
     pub dedup: Arc<dyn Dedup>,
     /// Membership.
     pub groups: Arc<dyn Groups>,
+    /// What private messages an app allows.
+    pub apps: Arc<dyn Apps>,
+    /// Friends and blacklists.
+    pub relations: Arc<dyn Relations>,
     /// Ids that are not decimal.
     pub users: Arc<dyn Users>,
     /// The way back to the sender.
@@ -102,7 +107,37 @@ impl Ports {
                 return Ok((Conversation::Group(*id), Targets::new(inboxes, Some(*id))));
             }
         };
+        self.check_private(command.app, command.from, user).await?;
         Ok((Conversation::User(user), Targets::new(vec![command.from, user], None)))
+    }
+
+    /// Whether one user may write to another (ruling 17). Friends are friends in both directions, and are checked
+    /// first, as the gobelieve original does it (its spec, 4.2).
+    async fn check_private(&self, app: AppId, from: UserId, to: UserId) -> Result<(), Refusal> {
+        if from == to || from == UserId::SYSTEM {
+            return Ok(());
+        }
+        let Some(app) = self.apps.by_id(app).await.map_err(unavailable)? else {
+            // It was removed while the message was on its way.
+            return Err(Refusal::Unavailable);
+        };
+        let settings = &app.settings;
+        if !settings.blacklist && !settings.friends_only {
+            return Ok(());
+        }
+        let of_receiver = Pair { app: app.id, user: to, other: from };
+        let of_receiver = self.relations.relation(of_receiver).await.map_err(unavailable)?;
+        if settings.friends_only {
+            let of_sender = Pair { app: app.id, user: from, other: to };
+            let of_sender = self.relations.relation(of_sender).await.map_err(unavailable)?;
+            if !of_sender.friend || !of_receiver.friend {
+                return Err(Refusal::NotFriend);
+            }
+        }
+        if settings.blacklist && of_receiver.blacklisted {
+            return Err(Refusal::Blacklisted);
+        }
+        Ok(())
     }
 
     /// Whether every path can carry it once it is stamped (ruling 5).

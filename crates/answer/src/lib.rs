@@ -1,6 +1,7 @@
 //! The answer role: check, filter, append, acknowledge.
 //!
-//! Owns: the decision on every message (type, size, rate, dedup, membership), its journal record, the
+//! Owns: the decision on every message (type, size, rate, dedup, membership, friends and
+//! blacklists), its journal record, the
 //! acknowledgement once that is durable.
 //!
 //! Does not: hold a socket, know a frame, read history, acknowledge before the journal says durable.

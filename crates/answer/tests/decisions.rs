@@ -1,6 +1,8 @@
 //! What answer decides. Method: a shard polled by hand over test doubles. A failure means that a message was acknowledged
 //! before it was durable, recorded twice, or refused with the wrong reason.
 
+#[path = "decisions/private.rs"]
+mod private;
 mod support;
 
 use bytes::Bytes;

@@ -138,7 +138,7 @@ pub struct AppSettings {
     pub http_auth: Option<HttpAuthSettings>,
     /// A signed token opens one connection only (ruling 7).
     pub replay_guard: bool,
-    /// Only friends of the receiver may send private messages (ruling 17).
+    /// Only who has the receiver as a friend, and is one of the receiver's, may send private messages (ruling 17).
     pub friends_only: bool,
     /// Whom the receiver has blacklisted cannot send private messages (ruling 17).
     pub blacklist: bool,

@@ -169,7 +169,7 @@ pub enum Refusal {
     /// The receiver has blacklisted the sender.
     #[error("the receiver does not want messages of the sender")]
     Blacklisted,
-    /// The app allows private messages between friends only, and the receiver is none of the sender's.
-    #[error("the receiver is not a friend of the sender")]
+    /// The app allows private messages between friends only, and one of the two does not have the other as a friend.
+    #[error("sender and receiver are not friends")]
     NotFriend,
 }

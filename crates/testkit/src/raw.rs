@@ -1,4 +1,4 @@
-//! A scripted client over one TCP connection: it does only what the test says, and may do it wrongly.
+//! A scripted client over one TCP or WebSocket connection: it does only what the test says, and may do it wrongly.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -41,6 +41,8 @@ pub struct Text {
 #[derive(Debug)]
 pub struct Raw {
     stream: TcpStream,
+    /// Messages of a WebSocket that are not whole yet; `None` on TCP.
+    web: Option<Vec<u8>>,
     input: Vec<u8>,
     next_seq: i32,
 }
@@ -54,7 +56,29 @@ impl Raw {
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN).expect("the server accepts");
         stream.set_nodelay(true).expect("a TCP option");
-        Self { stream, input: Vec::new(), next_seq: 1 }
+        Self { stream, web: None, input: Vec::new(), next_seq: 1 }
+    }
+
+    /// Connects to a WebSocket listener and upgrades.
+    ///
+    /// # Panics
+    /// When it cannot.
+    #[must_use]
+    pub fn connect_web(address: SocketAddr) -> Self {
+        let mut raw = Self::connect(address);
+        let request = "GET /sub HTTP/1.1\r\nHost: halley\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                       Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        raw.send_bytes(request.as_bytes());
+        raw.stream.set_read_timeout(Some(ANSWER_WITHIN)).expect("a TCP option");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            raw.stream.read_exact(&mut byte).expect("an answer to the upgrade");
+            head.extend_from_slice(&byte);
+        }
+        assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
+        raw.web = Some(Vec::new());
+        raw
     }
 
     /// Connects and logs in with `dev` authentication.
@@ -63,11 +87,24 @@ impl Raw {
     /// When the login is not accepted.
     #[must_use]
     pub fn login(address: SocketAddr, app: &str, user: &str, uuid: Option<&str>) -> Self {
-        let mut raw = Self::connect(address);
+        Self::connect(address).logged_in(app, user, uuid)
+    }
+
+    /// As [`Raw::login`], over a WebSocket.
+    ///
+    /// # Panics
+    /// When the login is not accepted.
+    #[must_use]
+    pub fn login_web(address: SocketAddr, app: &str, user: &str, uuid: Option<&str>) -> Self {
+        Self::connect_web(address).logged_in(app, user, uuid)
+    }
+
+    fn logged_in(mut self, app: &str, user: &str, uuid: Option<&str>) -> Self {
+        let raw = &mut self;
         raw.send(Op::AUTH, 0, &auth(app, user, uuid));
         let Came::Frame(reply) = raw.next(ANSWER_WITHIN) else { panic!("{user} was not let in") };
         assert_eq!((reply.header.op, reply.body.len()), (Op::AUTH_REPLY, 0), "{user} was not let in");
-        raw
+        self
     }
 
     /// Sends a frame; answers its sequence. A closed connection is not an error: the next read tells.
@@ -76,6 +113,10 @@ impl Raw {
         self.next_seq += 1;
         let mut bytes = Vec::new();
         put_frame(&mut bytes, Header { ver: 1, op, seq, ack }, body).expect("tests send frames that fit");
+        if self.web.is_some() {
+            let length = u16::try_from(bytes.len()).expect("a frame is short").to_be_bytes();
+            bytes.splice(0..0, [0x82, 126, length[0], length[1]]);
+        }
         self.send_bytes(&bytes);
         seq
     }
@@ -118,7 +159,13 @@ impl Raw {
             let mut chunk = [0; 64 << 10];
             match self.stream.read(&mut chunk) {
                 Ok(0) => return Came::Closed,
-                Ok(count) => self.input.extend_from_slice(&chunk[..count]),
+                Ok(count) => match &mut self.web {
+                    None => self.input.extend_from_slice(&chunk[..count]),
+                    Some(unread) => {
+                        unread.extend_from_slice(&chunk[..count]);
+                        unwrap_messages(unread, &mut self.input);
+                    }
+                },
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                     return Came::Nothing;
                 }
@@ -177,6 +224,23 @@ impl Raw {
     /// Stops sending; the server sees the end of the stream.
     pub fn half_close(&mut self) {
         let _closed = self.stream.shutdown(std::net::Shutdown::Write);
+    }
+}
+
+/// Takes whole WebSocket messages, as this server sends them (short, unfragmented, unmasked, binary).
+fn unwrap_messages(unread: &mut Vec<u8>, into: &mut Vec<u8>) {
+    loop {
+        let (start, length) = match unread[..] {
+            [0x82, length @ 0..126, ..] => (2, usize::from(length)),
+            [0x82, 126, high, low, ..] => (4, usize::from(u16::from_be_bytes([high, low]))),
+            [] | [0x82] | [0x82, 126, ..] => return,
+            ref other => panic!("no binary message of a server: {:?}", &other[..2]),
+        };
+        if unread.len() < start + length {
+            return;
+        }
+        into.extend_from_slice(&unread[start..start + length]);
+        unread.drain(..start + length);
     }
 }
 

@@ -52,6 +52,13 @@ struct PutApp {
     /// Accepted ways of authentication, tried in order.
     #[schema(min_items = 1)]
     auth: Option<Vec<AuthName>>,
+    /// Private messages between friends only: who sends must have the receiver as a friend, and be one of the
+    /// receiver's. Off in the beginning.
+    friends_only: Option<bool>,
+    /// Private messages of users whom the receiver has blacklisted are refused. On in the beginning.
+    blacklist: Option<bool>,
+    /// How long after sending an author may revoke a message, in seconds; 86,400 in the beginning.
+    revoke_within_s: Option<u64>,
 }
 
 /// An app and its settings.
@@ -65,11 +72,25 @@ struct AppBody {
     /// Accepted ways of authentication, tried in order.
     #[schema(value_type = Vec<AuthName>)]
     auth: Vec<AuthMethod>,
+    /// Private messages between friends only.
+    friends_only: bool,
+    /// Private messages of users whom the receiver has blacklisted are refused.
+    blacklist: bool,
+    /// How long after sending an author may revoke a message, in seconds.
+    revoke_within_s: u64,
 }
 
 impl From<&App> for AppBody {
     fn from(app: &App) -> Self {
-        Self { app: app.name.to_string(), app_id: app.id.to_string(), auth: app.settings.auth.clone() }
+        let settings = &app.settings;
+        Self {
+            app: app.name.to_string(),
+            app_id: app.id.to_string(),
+            auth: settings.auth.clone(),
+            friends_only: settings.friends_only,
+            blacklist: settings.blacklist,
+            revoke_within_s: settings.revoke_within_s,
+        }
     }
 }
 
@@ -90,6 +111,9 @@ impl PutApp {
             }
             settings.auth = auth.into_iter().map(Into::into).collect();
         }
+        settings.friends_only = self.friends_only.unwrap_or(settings.friends_only);
+        settings.blacklist = self.blacklist.unwrap_or(settings.blacklist);
+        settings.revoke_within_s = self.revoke_within_s.unwrap_or(settings.revoke_within_s);
         Ok(())
     }
 }

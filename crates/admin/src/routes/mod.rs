@@ -6,6 +6,7 @@ pub(crate) mod groups;
 pub(crate) mod health;
 pub(crate) mod members;
 pub(crate) mod messages;
+pub(crate) mod relations;
 pub(crate) mod sessions;
 pub(crate) mod stats;
 pub(crate) mod timelines;

@@ -8,11 +8,19 @@ use crate::support::Api;
 async fn an_app_is_created_once_and_keeps_what_is_not_given() {
     let api = Api::new();
     let created = api.put("/v1/apps/shop.eu-1", json!({"auth": ["token", "dev"]})).await.ok();
-    assert_eq!(created, json!({"app": "shop.eu-1", "app_id": "2", "auth": ["token", "dev"]}));
+    let expected = json!({
+        "app": "shop.eu-1", "app_id": "2", "auth": ["token", "dev"],
+        "friends_only": false, "blacklist": true, "revoke_within_s": 86_400,
+    });
+    assert_eq!(created, expected);
     assert_eq!(api.put("/v1/apps/shop.eu-1", json!({})).await.ok(), created);
     assert_eq!(api.get("/v1/apps/shop.eu-1").await.ok(), created);
     let listed = api.get("/v1/apps").await.ok();
     assert_eq!(listed["apps"][1], created);
+    let changed = json!({"friends_only": true, "blacklist": false, "revoke_within_s": 120});
+    let changed = api.put("/v1/apps/shop.eu-1", changed).await.ok();
+    assert_eq!((&changed["friends_only"], &changed["blacklist"]), (&json!(true), &json!(false)));
+    assert_eq!((&changed["revoke_within_s"], &changed["auth"]), (&json!(120), &created["auth"]));
     let defaults = api.put("/v1/apps/plain", json!({})).await.ok();
     assert_eq!(defaults["auth"], json!(["token"]));
 }
@@ -26,6 +34,8 @@ async fn settings_that_this_version_does_not_have_are_refused_by_name() {
     put(json!({"auth": "token"})).await.invalid("auth");
     put(json!({"auth": []})).await.invalid("auth");
     put(json!({"auth": ["dev", "dev"]})).await.invalid("auth[1]");
+    put(json!({"friends_only": 1})).await.invalid("friends_only");
+    put(json!({"revoke_within_s": -1})).await.invalid("revoke_within_s");
     put(json!([])).await.invalid("body");
     let kept = api.get("/v1/apps/demo").await.ok();
     assert_eq!(kept["auth"], json!(["token"]), "a refused change changes nothing");

@@ -8,6 +8,7 @@ mod members;
 mod messages;
 mod openapi;
 mod operation;
+mod relations;
 mod server;
 mod sessions;
 mod shapes;

@@ -78,8 +78,8 @@ async fn requests_of_one_connection_are_answered_and_an_idle_one_drains_cleanly(
     let server = Server::start(AdminConfig::default()).await;
     let mut stream = server.connect().await;
     for _ in 0..2 {
-        ask(&mut stream, "/v1/apps/demo").await;
-        let answer = read_to(&mut stream, "\"token\"]}").await;
+        ask(&mut stream, "/v1/apps/demo/aliases?user_id=1").await;
+        let answer = read_to(&mut stream, "\"number\":\"1\"}").await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
     let drained = server.stop().await;
@@ -93,8 +93,8 @@ async fn a_request_that_does_not_end_is_cut_after_the_drain_timeout() {
         Server::start(AdminConfig { drain_timeout: Duration::from_millis(50), ..AdminConfig::default() })
             .await;
     let mut first = server.connect().await;
-    ask(&mut first, "/v1/apps/demo").await;
-    read_to(&mut first, "\"token\"]}").await;
+    ask(&mut first, "/v1/apps/demo/aliases?user_id=1").await;
+    read_to(&mut first, "\"number\":\"1\"}").await;
     server.world.stall();
     ask(&mut first, "/v1/apps/demo").await;
     let in_progress = async {

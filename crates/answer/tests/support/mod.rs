@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use halley_answer::{AnswerShard, Config, Ports};
+use halley_core::app::{App, AppSettings};
 use halley_core::clock::{Clock, Now};
 use halley_core::command::{InboundSend, ReplyTo, SendCommand, SendOutcome, Target};
 use halley_core::group::{Group, GroupChange, GroupProfile, apply};
@@ -18,11 +19,12 @@ use halley_core::key::{Epoch, SyncKey};
 use halley_core::message::Content;
 use halley_core::metrics::Metrics;
 use halley_core::ports::PortError;
-use halley_core::ports::accounts::{Groups, Unknown, Users};
+use halley_core::ports::accounts::{Apps, Groups, Unknown, Users};
 use halley_core::ports::bus::BusReader;
 use halley_core::ports::dedup::{Dedup, DedupKey, Known};
 use halley_core::ports::gateways::{Gateways, Pushed, Transient};
 use halley_core::ports::journal::{AppendRefused, Journal};
+use halley_core::ports::relations::{Directions, Pair, Relation, RelationKind, Relations};
 use halley_core::record::Record;
 use halley_core::reply::Reply;
 use halley_core::session::{ConnAddr, KickReason};
@@ -159,6 +161,77 @@ impl Users for Names {
     }
 }
 
+/// The one app, and what its users have made of each other.
+#[derive(Default)]
+pub(crate) struct Society {
+    pub(crate) settings: Mutex<AppSettings>,
+    pub(crate) relations: Mutex<HashMap<Pair, Relation>>,
+    pub(crate) is_down: AtomicBool,
+}
+
+impl Society {
+    pub(crate) fn relate(&self, user: UserId, other: UserId, relation: Relation) {
+        self.relations.lock().insert(Pair { app: APP, user, other }, relation);
+    }
+}
+
+impl Apps for Society {
+    fn by_name(&self, _name: &str) -> Reply<Result<Option<Arc<App>>, PortError>> {
+        self.by_id(APP)
+    }
+
+    fn by_id(&self, id: AppId) -> Reply<Result<Option<Arc<App>>, PortError>> {
+        let settings = self.settings.lock().clone();
+        Reply::Ready(Ok((id == APP).then(|| Arc::new(App { id, name: "demo".into(), settings }))))
+    }
+
+    fn list(&self) -> Reply<Result<Vec<Arc<App>>, PortError>> {
+        Reply::Ready(Ok(Vec::new()))
+    }
+
+    fn put(&self, _name: &str, _settings: AppSettings) -> Reply<Result<Arc<App>, PortError>> {
+        panic!("answer changes no app")
+    }
+}
+
+impl Relations for Society {
+    fn relation(&self, pair: Pair) -> Reply<Result<Relation, PortError>> {
+        if self.is_down.load(Ordering::Relaxed) {
+            return Reply::Ready(Err(PortError::Unavailable { what: "accounts", why: "down".to_owned() }));
+        }
+        Reply::Ready(Ok(self.relations.lock().get(&pair).copied().unwrap_or_default()))
+    }
+
+    fn set_relation(
+        &self,
+        _pair: Pair,
+        _kind: RelationKind,
+        _directions: Directions,
+        _is_set: bool,
+    ) -> Reply<Result<(), PortError>> {
+        panic!("answer changes no relation")
+    }
+
+    fn related(
+        &self,
+        _app: AppId,
+        _user: UserId,
+        _kind: RelationKind,
+        _after: Option<UserId>,
+        _max: usize,
+    ) -> Reply<Result<Vec<UserId>, PortError>> {
+        panic!("answer lists nobody")
+    }
+
+    fn is_forbidden(&self, _app: AppId, _user: UserId) -> Reply<Result<bool, PortError>> {
+        panic!("that is about rooms")
+    }
+
+    fn set_forbidden(&self, _app: AppId, _user: UserId, _is: bool) -> Reply<Result<(), PortError>> {
+        panic!("that is about rooms")
+    }
+}
+
 #[derive(Clone)]
 struct StillClock(Instant);
 
@@ -201,6 +274,7 @@ pub(crate) struct Bench {
     pub(crate) known: Arc<KnownMessages>,
     pub(crate) group: Arc<OneGroup>,
     pub(crate) names: Arc<Names>,
+    pub(crate) society: Arc<Society>,
     pub(crate) metrics: Arc<Metrics>,
     queue: Arc<Queue>,
     shard: Pin<Box<dyn Future<Output = ()>>>,
@@ -215,18 +289,21 @@ impl Bench {
         let (outcomes, known, names) =
             (Arc::<Outcomes>::default(), Arc::<KnownMessages>::default(), Arc::<Names>::default());
         let group = Arc::new(OneGroup(Mutex::new(group)));
+        let society = Arc::<Society>::default();
         let metrics = Metrics::new().0;
         let ports = Ports {
             journal: Arc::new(Handle(Arc::clone(&disk))),
             dedup: Arc::clone(&known) as Arc<dyn Dedup>,
             groups: Arc::clone(&group) as Arc<dyn Groups>,
+            apps: Arc::clone(&society) as Arc<dyn Apps>,
+            relations: Arc::clone(&society) as Arc<dyn Relations>,
             users: Arc::clone(&names) as Arc<dyn Users>,
             gateways: Arc::clone(&outcomes) as Arc<dyn Gateways>,
             clock: Arc::new(StillClock(Instant::now())),
             metrics: Arc::clone(&metrics),
         };
         let shard = AnswerShard::new(Box::new(QueueReader(Arc::clone(&queue))), ports, config);
-        Self { disk, outcomes, known, group, names, metrics, queue, shard: Box::pin(shard.run()) }
+        Self { disk, outcomes, known, group, names, society, metrics, queue, shard: Box::pin(shard.run()) }
     }
 
     /// Runs the shard until it waits; `true` when it has ended.

@@ -10,3 +10,4 @@ mod directory;
 mod groups;
 mod index;
 mod journal;
+mod relations;

@@ -15,6 +15,7 @@ pub mod gateways;
 pub mod index;
 pub mod journal;
 pub mod logic;
+pub mod relations;
 pub mod timelines;
 
 use thiserror::Error;

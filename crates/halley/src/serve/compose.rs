@@ -109,6 +109,8 @@ pub fn compose<S: Send + 'static>(
         journal: Arc::clone(&store.journal) as _,
         dedup: Arc::new(DerivedDedup::new(Arc::clone(&store.tail), Arc::clone(&store.index))),
         groups: Arc::clone(&store.state) as _,
+        apps: Arc::clone(&store.state) as _,
+        relations: Arc::clone(&store.state) as _,
         users: Arc::clone(&store.state) as _,
         gateways: Arc::new(gateway.clone()),
         clock: Arc::clone(clock),

@@ -215,6 +215,7 @@ fn admin_state(
         apps: Arc::clone(&store.state) as _,
         users: Arc::clone(&store.state) as _,
         tokens: Arc::clone(&store.state) as _,
+        relations: Arc::clone(&store.state) as _,
         groups: Arc::clone(&store.state) as _,
         group_service: Arc::clone(&roles.group_writer) as _,
         messages: Arc::clone(&roles.messages) as _,

@@ -27,7 +27,7 @@ pub const STORAGE_FULL: i32 = 10;
 pub const UNAVAILABLE: i32 = 11;
 /// The receiver has blacklisted the sender.
 pub const BLACKLISTED: i32 = 12;
-/// Private messages are for friends only, and the receiver is none.
+/// Private messages are for friends only, and these two are not friends of each other.
 pub const NOT_FRIEND: i32 = 13;
 
 /// Whether the same message may be accepted later.

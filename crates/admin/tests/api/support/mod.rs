@@ -2,6 +2,7 @@
 
 mod directory;
 mod groups;
+mod relations;
 mod timelines;
 mod world;
 
@@ -84,6 +85,7 @@ pub(crate) fn state(world: &Arc<World>, config: AdminConfig) -> (AdminState, Arc
         apps: world.clone(),
         users: world.clone(),
         tokens: world.clone(),
+        relations: world.clone(),
         groups: world.clone(),
         group_service: world.clone(),
         messages: world.clone(),

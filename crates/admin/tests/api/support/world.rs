@@ -1,6 +1,6 @@
 //! Test doubles of the account ports, in memory, and the switches by which tests make ports fail or stall.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,6 +13,7 @@ use halley_core::ids::{AppId, GroupId, UserId};
 use halley_core::ports::PortError;
 use halley_core::ports::accounts::{Apps, TokenGrant, Tokens, USER_NAME_BYTES_MAX, Unknown, Users};
 use halley_core::ports::business::BusinessSend;
+use halley_core::ports::relations::Relation;
 use halley_core::record::Entry;
 use halley_core::reply::Reply;
 use halley_core::session::{ConnAddr, KickReason, SessionInfo};
@@ -40,6 +41,8 @@ pub(crate) struct Contents {
     pub(crate) aliases: Vec<Arc<str>>,
     pub(crate) tokens: HashMap<(AppId, String), TokenGrant>,
     pub(crate) groups: BTreeMap<(AppId, GroupId), Arc<Group>>,
+    pub(crate) relations: BTreeMap<(AppId, UserId, UserId), Relation>,
+    pub(crate) forbidden: HashSet<(AppId, UserId)>,
     pub(crate) sessions: Vec<SessionInfo>,
     pub(crate) kicks: Vec<(ConnAddr, KickReason)>,
     pub(crate) kicks_refused: bool,

@@ -44,6 +44,13 @@ impl<K: Eq + Hash, V: Clone> Cache<K, V> {
             self.young_weight = 0;
         }
     }
+
+    pub(super) fn remove(&mut self, key: &K) {
+        self.old.remove(key);
+        if let Some((_, weight)) = self.young.remove(key) {
+            self.young_weight -= weight;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -62,5 +69,7 @@ mod tests {
         assert_eq!(cache.get(&500), None);
         cache.insert(0, 7, 1);
         assert_eq!(cache.get(&0), Some(7));
+        cache.remove(&0);
+        assert_eq!(cache.get(&0), None);
     }
 }

@@ -1,5 +1,5 @@
-//! The state database: what cannot be derived from messages. Apps, user numbers, tokens, groups, cursors, and the
-//! installation's own counters, in redb.
+//! The state database: what cannot be derived from messages. Apps, user numbers, tokens, groups, relations, cursors, and
+//! the installation's own counters, in redb.
 //!
 //! Owns: the tables, who writes to them and when that is durable.
 //!
@@ -17,6 +17,7 @@ mod cursors;
 mod files_backend;
 mod groups;
 mod meta;
+mod relations;
 mod schema;
 mod store;
 mod users;

@@ -38,6 +38,12 @@ pub(super) const USER_GROUPS: TableDefinition<'_, (u32, i64, i64), ()> = TableDe
 /// (app, user, device) -> class, position (key), updated_ms.
 pub(super) const CURSORS: TableDefinition<'_, (u32, i64, &str), (u8, i64, u64)> =
     TableDefinition::new("cursors");
+/// (app, user, other) -> what the user has made of the other, see the `RELATION_` bits; no row for nothing.
+pub(super) const RELATIONS: TableDefinition<'_, (u32, i64, i64), u8> = TableDefinition::new("relations");
+pub(super) const RELATION_FRIEND: u8 = 1;
+pub(super) const RELATION_BLACKLISTED: u8 = 2;
+/// (app, user): may not speak in rooms.
+pub(super) const FORBIDDEN: TableDefinition<'_, (u32, i64), ()> = TableDefinition::new("forbidden");
 
 /// The tables by name, once: how many there are, and how they are made.
 macro_rules! tables {
@@ -52,4 +58,7 @@ macro_rules! tables {
         }
     };
 }
-tables!(META, APPS, ALIAS_LAST, ALIASES, ALIAS_NAMES, TOKENS, GROUPS, MEMBERS, USER_GROUPS, CURSORS,);
+tables!(
+    META, APPS, ALIAS_LAST, ALIASES, ALIAS_NAMES, TOKENS, GROUPS, MEMBERS, USER_GROUPS, CURSORS, RELATIONS,
+    FORBIDDEN,
+);

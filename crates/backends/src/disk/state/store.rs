@@ -17,6 +17,7 @@ use redb::{Database, Durability, ReadTransaction, ReadableDatabase, StorageBacke
 use super::cache::Cache;
 use super::cursors::Dirty;
 use super::groups::GroupCache;
+use super::relations::RelationCache;
 use super::writer::Queue;
 use super::{StateOpenError, accounts, meta};
 
@@ -31,6 +32,8 @@ pub struct StateOptions {
     pub group_members_cached: usize,
     /// User names and numbers kept in memory.
     pub users_cached: usize,
+    /// Relations kept in memory, over all users; a user without any counts as one.
+    pub relations_cached: usize,
 }
 
 impl Default for StateOptions {
@@ -40,6 +43,7 @@ impl Default for StateOptions {
             flush_after: Duration::from_secs(4),
             group_members_cached: 100_000,
             users_cached: 20_000,
+            relations_cached: 100_000,
         }
     }
 }
@@ -63,6 +67,7 @@ pub(super) struct Inner {
     pub(super) names: Mutex<Cache<(AppId, UserId), Arc<str>>>,
     pub(super) groups: Mutex<GroupCache>,
     pub(super) cursors: Mutex<Dirty>,
+    pub(super) relations: Mutex<RelationCache>,
 }
 
 /// The key of a group.
@@ -107,6 +112,7 @@ impl RedbState {
             names: Mutex::new(Cache::new(options.users_cached)),
             groups: Mutex::new(GroupCache::new(options.group_members_cached)),
             cursors: Mutex::new(Dirty::default()),
+            relations: Mutex::new(RelationCache::new(options.relations_cached)),
         };
         let state = Self { inner: Arc::new(inner) };
         let applied = state.installation()?.applied;
