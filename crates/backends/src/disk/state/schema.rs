@@ -59,6 +59,16 @@ macro_rules! tables {
     };
 }
 tables!(
-    META, APPS, ALIAS_LAST, ALIASES, ALIAS_NAMES, TOKENS, GROUPS, MEMBERS, USER_GROUPS, CURSORS, RELATIONS,
+    META,
+    APPS,
+    ALIAS_LAST,
+    ALIASES,
+    ALIAS_NAMES,
+    TOKENS,
+    GROUPS,
+    MEMBERS,
+    USER_GROUPS,
+    CURSORS,
+    RELATIONS,
     FORBIDDEN,
 );
