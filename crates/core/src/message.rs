@@ -22,7 +22,8 @@ pub struct EntryKind(pub u16);
 impl EntryKind {
     /// A message of a user.
     pub const MESSAGE: Self = Self(1);
-    /// A change of a group ([`crate::group::GroupChange`]): the journal's own record, shown by no dialect.
+    /// A change of a group ([`crate::group::GroupChange`]), which is told as [`crate::group::Announced`] says; content
+    /// kind says whether it is.
     pub const GROUP_CHANGE: Self = Self(2);
     /// A signal that a business server pushed in the txchat dialect's own form (spec 2.5); content kind is its type.
     pub const SIGNAL: Self = Self(3);

@@ -25,26 +25,45 @@ impl MsgIdGenerator {
     /// set back over a restart cannot make an id twice.
     #[must_use]
     pub fn new(node: NodeId, floor: Option<MsgId>) -> Self {
-        let last = floor.map_or(0, |id| {
-            let bits = id.0.unsigned_abs();
-            let ms = bits >> (NODE_BITS + SEQUENCE_BITS);
-            (ms << SEQUENCE_BITS) | (bits & ((1 << SEQUENCE_BITS) - 1))
-        });
+        let last = floor.map_or(0, stamp_of);
         Self { node: u64::from(node.0) & ((1 << NODE_BITS) - 1), last: AtomicU64::new(last) }
     }
 
     /// The next id at this wall time (unix milliseconds).
     pub fn next(&self, wall_ms: u64) -> MsgId {
-        let floor = wall_ms.saturating_sub(EPOCH_MS) << SEQUENCE_BITS;
-        let step = |last: u64| (last + 1).max(floor).max(1);
-        let before = self.last.update(Ordering::Relaxed, Ordering::Relaxed, step);
-        let stamp = step(before);
-        let ms = (stamp >> SEQUENCE_BITS) & ((1 << 41) - 1);
-        let bits = (ms << (NODE_BITS + SEQUENCE_BITS))
-            | (self.node << SEQUENCE_BITS)
-            | (stamp & ((1 << SEQUENCE_BITS) - 1));
-        MsgId(bits.cast_signed())
+        self.next_block(wall_ms, 1)
     }
+
+    /// The first of so many ids (at least 1) that are nobody else's; [`nth_of_block`] gives the others.
+    pub fn next_block(&self, wall_ms: u64, count: u32) -> MsgId {
+        let floor = wall_ms.saturating_sub(EPOCH_MS) << SEQUENCE_BITS;
+        let first = |last: u64| (last + 1).max(floor).max(1);
+        let more = u64::from(count.saturating_sub(1));
+        let before = self.last.update(Ordering::Relaxed, Ordering::Relaxed, |last| first(last) + more);
+        id_of(first(before), self.node)
+    }
+}
+
+/// The n-th id, from 0, of a block that [`MsgIdGenerator::next_block`] reserved.
+#[must_use]
+pub fn nth_of_block(first: MsgId, n: u32) -> MsgId {
+    let bits = first.0.cast_unsigned();
+    let node = (bits >> SEQUENCE_BITS) & ((1 << NODE_BITS) - 1);
+    id_of(stamp_of(first) + u64::from(n), node)
+}
+
+/// Milliseconds and sequence of an id, without the node.
+fn stamp_of(id: MsgId) -> u64 {
+    let bits = id.0.unsigned_abs();
+    let ms = bits >> (NODE_BITS + SEQUENCE_BITS);
+    (ms << SEQUENCE_BITS) | (bits & ((1 << SEQUENCE_BITS) - 1))
+}
+
+fn id_of(stamp: u64, node: u64) -> MsgId {
+    let ms = (stamp >> SEQUENCE_BITS) & ((1 << 41) - 1);
+    let bits =
+        (ms << (NODE_BITS + SEQUENCE_BITS)) | (node << SEQUENCE_BITS) | (stamp & ((1 << SEQUENCE_BITS) - 1));
+    MsgId(bits.cast_signed())
 }
 
 #[cfg(test)]
@@ -64,6 +83,23 @@ mod tests {
         }
         let next = MsgIdGenerator::new(NodeId(3), Some(last));
         assert!(next.next(1_000) > last, "a restart with a wrong clock");
+    }
+
+    #[test]
+    fn a_block_is_nobody_elses_and_increases_over_a_full_millisecond() {
+        let generator = MsgIdGenerator::new(NodeId(1_023), None);
+        let now_ms = 1_700_000_000_000;
+        let mut last = generator.next(now_ms);
+        for count in [1, 3, 5_000, 0, 2] {
+            let first = generator.next_block(now_ms, count);
+            for n in 0..count.max(1) {
+                let id = nth_of_block(first, n);
+                assert!(id > last, "{id} after {last}");
+                assert_eq!((id.0 >> SEQUENCE_BITS) & 1_023, 1_023, "of this node");
+                last = id;
+            }
+        }
+        assert!(generator.next(now_ms) > last);
     }
 
     #[test]

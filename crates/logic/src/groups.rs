@@ -115,6 +115,7 @@ fn check_change(group: &Group, change: &GroupChange) -> Result<(), GroupError> {
             Err(GroupError::StaysSuper)
         }
         GroupChange::Profile { .. } | GroupChange::Disbanded => Ok(()),
+        GroupChange::ProfileSet(set) => set.owner.as_ref().map_or(Ok(()), |owner| member(owner).map(drop)),
         GroupChange::MembersAdded { members } => {
             let joining = members.iter().filter(|user| group.member(UserId(**user)).is_none()).count();
             check_size(&group.profile, group.members.len() + joining)

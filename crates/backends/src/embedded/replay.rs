@@ -71,7 +71,7 @@ impl Replay {
     pub(super) fn visit(&mut self, record: &halley_journal::Record<'_>) -> Result<(), RecordError> {
         let record = decode(record)?;
         self.visited += 1;
-        self.newest_id = self.newest_id.max(record.entry.record.message.id);
+        self.newest_id = self.newest_id.max(record.entry.record.message.last_id());
         self.newest = Watermark { seq: record.seq, key: record.entry.key, position: record.position };
         if record.seq == self.indexed.seq && record.entry.key != self.indexed.key {
             self.is_index_foreign = true;

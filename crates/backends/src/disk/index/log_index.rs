@@ -153,7 +153,7 @@ impl<R: Rows> TimelineIndex for LogIndex<R> {
         if first.seq.0 != from.watermark.seq.0 + 1 {
             return Err(IndexError::Gap { found: first.seq.0, watermark: from.watermark.seq.0 }.into());
         }
-        let ids = batch.iter().map(|record| record.entry.record.message.id);
+        let ids = batch.iter().map(|record| record.entry.record.message.last_id());
         let to = Reach {
             watermark: Watermark { seq: last.seq, key: last.entry.key, position: last.position },
             newest_id: ids.fold(from.newest_id, MsgId::max),

@@ -1,152 +1,9 @@
-//! Groups and their changes: a pure state machine that the journal drives.
-//!
-//! A change is a journal record first; [`apply`] is total and idempotent, so that a crash between journal and state
-//! database repeats it without harm.
+//! What a change does.
 
-use serde::{Deserialize, Serialize};
-
-use crate::command::Refusal;
+use super::change::{GroupChange, ProfileChange};
+use super::state::{Group, Member, Role};
 use crate::ids::{AppId, GroupId, UserId};
 use crate::key::SyncKey;
-
-/// A member's standing.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// A member.
-    #[default]
-    Normal,
-    /// May mute, invite and remove normal members.
-    Admin,
-    /// One per group.
-    Owner,
-}
-
-/// One member of a group.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Member {
-    /// Who.
-    pub user: UserId,
-    /// Standing.
-    pub role: Role,
-    /// Muted until this unix time in milliseconds; 0 when not, `u64::MAX` for ever.
-    pub muted_until_ms: u64,
-    /// The change that made them a member.
-    pub joined: SyncKey,
-}
-
-/// What describes a group apart from its members.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct GroupProfile {
-    /// Its name, at most 255 bytes.
-    pub name: String,
-    /// URL of its picture, at most 1,024 bytes.
-    pub avatar: String,
-    /// Feed only, no inbox entries (design section 5). Only ever set, never cleared.
-    pub is_super: bool,
-    /// Only owner and admins may speak.
-    pub muted: bool,
-    /// Who may join: 0 anybody a member invites, 1 nobody, 2 after approval (spec 2.5, JoinType).
-    pub join_type: i32,
-    /// Whether members may befriend each other: 0 yes, 1 no (FriendType).
-    pub friend_type: i32,
-}
-
-/// A group with its members.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Group {
-    /// The app.
-    pub app: AppId,
-    /// The id.
-    pub id: GroupId,
-    /// What describes it.
-    pub profile: GroupProfile,
-    /// Ascending by user, each once.
-    pub members: Vec<Member>,
-    /// When it was created, unix milliseconds.
-    pub created_ms: u64,
-}
-
-/// Most members of a normal group: beyond it every message would write too many inboxes.
-pub const NORMAL_MEMBERS_MAX: usize = 5_000;
-/// Most members of a super group.
-pub const SUPER_MEMBERS_MAX: usize = 100_000;
-
-impl Group {
-    /// The member that this user is.
-    #[must_use]
-    pub fn member(&self, user: UserId) -> Option<&Member> {
-        self.members.binary_search_by_key(&user, |member| member.user).ok().map(|at| &self.members[at])
-    }
-
-    /// The owner, while there is one.
-    #[must_use]
-    pub fn owner(&self) -> Option<UserId> {
-        self.members.iter().find(|member| member.role == Role::Owner).map(|member| member.user)
-    }
-
-    /// Whether this user may speak here now (unix milliseconds).
-    ///
-    /// # Errors
-    /// Why not.
-    pub fn check_send(&self, user: UserId, now_ms: u64) -> Result<(), Refusal> {
-        let member = self.member(user).ok_or(Refusal::NotMember)?;
-        if self.profile.muted && member.role == Role::Normal {
-            return Err(Refusal::GroupMuted);
-        }
-        if member.muted_until_ms > now_ms {
-            return Err(Refusal::Muted);
-        }
-        Ok(())
-    }
-}
-
-/// A change of a group, as its journal record carries it (JSON; unknown fields are ignored, variants are only added).
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(tag = "change", rename_all = "snake_case")]
-pub enum GroupChange {
-    /// It comes into being; no effect on a group that exists.
-    Created {
-        /// What describes it.
-        profile: GroupProfile,
-        /// Who owns it; a member as well.
-        owner: i64,
-        /// The other members.
-        members: Vec<i64>,
-    },
-    /// Its profile is now this.
-    Profile {
-        /// The whole profile.
-        profile: GroupProfile,
-    },
-    /// These join; who is a member already stays as they are.
-    MembersAdded {
-        /// The users.
-        members: Vec<i64>,
-    },
-    /// These leave; the owner cannot.
-    MembersRemoved {
-        /// The users.
-        members: Vec<i64>,
-    },
-    /// A member's standing; `owner` makes the former owner a normal member.
-    RoleSet {
-        /// The member.
-        member: i64,
-        /// The new standing.
-        role: Role,
-    },
-    /// A member is muted until then, or no longer (0).
-    MemberMuted {
-        /// The member.
-        member: i64,
-        /// Unix milliseconds; 0 ends it.
-        until_ms: u64,
-    },
-    /// It is no more.
-    Disbanded,
-}
 
 /// The group after this change, which stands at `at` in the journal and was made at `time_ms`; `None` when there is
 /// none (any more). Never fails: a change that no longer fits has no effect.
@@ -177,6 +34,7 @@ pub fn apply(
             group.profile = profile.clone();
             group.profile.is_super |= was_super;
         }
+        GroupChange::ProfileSet(set) => set_profile(&mut group, set),
         GroupChange::MembersAdded { members } => add_members(&mut group, members, at),
         GroupChange::MembersRemoved { members } => {
             group.members.retain(|member| member.role == Role::Owner || !members.contains(&member.user.0));
@@ -190,6 +48,23 @@ pub fn apply(
         GroupChange::Disbanded => return None,
     }
     Some(group)
+}
+
+fn set_profile(group: &mut Group, set: &ProfileChange) {
+    let profile = &mut group.profile;
+    profile.is_super |= set.is_super;
+    profile.muted = set.muted.unwrap_or(profile.muted);
+    profile.join_type = set.join_type.unwrap_or(profile.join_type);
+    profile.friend_type = set.friend_type.unwrap_or(profile.friend_type);
+    if let Some(name) = &set.name {
+        profile.name.clone_from(name);
+    }
+    if let Some(avatar) = &set.avatar {
+        profile.avatar.clone_from(avatar);
+    }
+    if let Some(owner) = set.owner {
+        set_role(group, UserId(owner), Role::Owner);
+    }
 }
 
 fn add_members(group: &mut Group, users: &[i64], at: SyncKey) {
@@ -211,16 +86,21 @@ fn set_role(group: &mut Group, user: UserId, role: Role) {
                 member.role = Role::Normal;
             }
         }
-        group.members[found].muted_until_ms = 0;
     } else if group.members[found].role == Role::Owner {
         return;
     }
-    group.members[found].role = role;
+    let member = &mut group.members[found];
+    member.role = role;
+    if role > Role::Normal {
+        member.muted_until_ms = 0;
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::state::GroupProfile;
     use super::*;
+    use crate::command::Refusal;
 
     fn key(place: i64) -> SyncKey {
         SyncKey::from_raw(place).expect("positive")
@@ -253,6 +133,11 @@ mod tests {
             GroupChange::RoleSet { member: 3, role: Role::Owner },
             GroupChange::MemberMuted { member: 2, until_ms: 99 },
             GroupChange::MembersRemoved { members: vec![9] },
+            GroupChange::ProfileSet(ProfileChange {
+                muted: Some(false),
+                owner: Some(3),
+                ..Default::default()
+            }),
         ];
         let mut state = group;
         for change in &changes {
@@ -268,7 +153,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_set_stays_and_a_super_group_remains_one() {
+        let set = |change| GroupChange::ProfileSet(change);
+        let group = after(&created(), &set(ProfileChange { name: Some("n".into()), ..Default::default() }));
+        let group =
+            after(&group, &set(ProfileChange { is_super: true, join_type: Some(2), ..Default::default() }));
+        let group = after(&group, &set(ProfileChange { owner: Some(2), ..Default::default() }));
+        assert_eq!((group.profile.name.as_str(), group.profile.join_type), ("n", 2));
+        assert!(group.profile.is_super);
+        assert_eq!(group.owner(), Some(UserId(2)));
+        assert_eq!(group.member(UserId(5)).map(|member| member.role), Some(Role::Normal));
+    }
+
+    #[test]
+    fn a_standing_ends_a_mute() {
+        for role in [Role::Admin, Role::Owner] {
+            let muted = after(&created(), &GroupChange::MemberMuted { member: 2, until_ms: 99 });
+            let raised = after(&muted, &GroupChange::RoleSet { member: 2, role });
+            assert_eq!(raised.check_send(UserId(2), 0), Ok(()), "{role:?}");
+        }
+    }
+
+    #[test]
     fn the_journal_form_is_stable() {
+        let set = ProfileChange { name: Some("g".into()), owner: Some(3), ..Default::default() };
+        let json = serde_json::to_string(&GroupChange::ProfileSet(set)).expect("serialises");
+        assert_eq!(json, r#"{"change":"profile_set","name":"g","owner":3}"#);
+        let all = r#"{"change":"profile_set","avatar":"a","super":true,"muted":false,"join_type":1,"friend_type":0}"#;
+        let read: GroupChange = serde_json::from_str(all).expect("parses");
+        assert_eq!(serde_json::to_string(&read).expect("serialises"), all);
         let change = GroupChange::RoleSet { member: 3, role: Role::Admin };
         let json = serde_json::to_string(&change).expect("serialises");
         assert_eq!(json, r#"{"change":"role_set","member":3,"role":"admin"}"#);
