@@ -8,7 +8,7 @@ use halley_core::reply::Reply;
 
 use super::core::Bucket;
 use super::io::{Answer, Completed};
-use super::render::Rendered;
+use super::push::Given;
 use super::tick::Tick;
 
 /// Bytes of records in one page.
@@ -79,16 +79,11 @@ impl<S> Bucket<S> {
             }
         };
         for entry in page.entries.iter().filter(|entry| entry.key > before) {
-            if self.room(slot) == 0 {
-                // Too many bytes wait: the rest is read again when they have gone.
-                return;
-            }
-            match self.renderer.render(entry, &*self.ports.users) {
-                Rendered::Body(body) => {
-                    let _seq = self.push(slot, entry.key, &body);
-                }
-                Rendered::Skip => self.pass(slot, entry.key),
-                Rendered::Wants(app, user) => {
+            match self.give(slot, entry) {
+                Given::Whole | Given::Passed => {}
+                // The window is full, or too many bytes wait: the rest is read again when they have gone.
+                Given::Full => return,
+                Given::Wants(app, user) => {
                     self.ask_name(slot, app, user);
                     return;
                 }

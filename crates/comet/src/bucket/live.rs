@@ -7,7 +7,7 @@ use halley_core::ports::feed::FeedEvent;
 use halley_core::record::Entry;
 
 use super::core::Bucket;
-use super::render::Rendered;
+use super::push::Given;
 
 impl<S> Bucket<S> {
     /// Takes up to `max` records from the feed and shows them. Ready when there were some, and perhaps more.
@@ -38,7 +38,6 @@ impl<S> Bucket<S> {
 
     /// Shows an entry to a session, if it is live and can take it; else the session is behind, and reads it later.
     fn show(&mut self, slot: u32, entry: &Entry) {
-        let room = self.room(slot);
         let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) else {
             return;
         };
@@ -49,17 +48,10 @@ impl<S> Bucket<S> {
             session.need = entry.key;
             return;
         }
-        if room == 0 {
-            self.fall_behind(slot, entry.key);
-            return;
-        }
-        match self.renderer.render(entry, &*self.ports.users) {
-            Rendered::Body(body) => {
-                let _seq = self.push(slot, entry.key, &body);
-                self.work.shown = true;
-            }
-            Rendered::Skip => self.pass(slot, entry.key),
-            Rendered::Wants(..) => self.fall_behind(slot, entry.key),
+        match self.give(slot, entry) {
+            Given::Whole => self.work.shown = true,
+            Given::Passed => {}
+            Given::Full | Given::Wants(..) => self.fall_behind(slot, entry.key),
         }
     }
 

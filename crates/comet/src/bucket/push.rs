@@ -2,17 +2,33 @@
 
 use std::sync::Arc;
 
+use halley_core::ids::{AppId, UserId};
 use halley_core::key::SyncKey;
+use halley_core::record::Entry;
 use halley_wire::txchat::{Header, Op};
 
 use super::conn::CloseReason;
 use super::core::Bucket;
+use super::render::Rendered;
+use super::session::Partly;
 use super::tick::Tick;
 use super::window::{Acked, PushSeq};
 
 /// The header of a push: stamped per connection, the body is shared. Receivers ignore `ack`.
 fn header(seq: PushSeq) -> Header {
     Header { ver: 1, op: Op::RECEIVE_MSG, seq: seq.wire(), ack: 0 }
+}
+
+/// How far a session got with an entry.
+pub(crate) enum Given {
+    /// It was pushed.
+    Whole,
+    /// It needs no push.
+    Passed,
+    /// There is no room for all of it: the session goes on with the part that it stopped at.
+    Full,
+    /// This name must be asked for first.
+    Wants(AppId, UserId),
 }
 
 impl<S> Bucket<S> {
@@ -26,7 +42,38 @@ impl<S> Bucket<S> {
         self.config().window.saturating_sub(used)
     }
 
-    /// Pushes an entry; the caller has seen that there is room. Answers the push sequence.
+    /// Gives a session an entry: pushes its parts as far as there is room, from where it stopped if it did. Only the last
+    /// part covers the entry's key: a change that is acknowledged in part is shown again after a reconnect.
+    pub(crate) fn give(&mut self, slot: u32, entry: &Entry) -> Given {
+        loop {
+            if self.room(slot) == 0 {
+                return Given::Full;
+            }
+            let Some(session) = self.conns.get(slot).and_then(|conn| conn.session()) else {
+                return Given::Full;
+            };
+            let (seen, part) = (session.seen, session.partly.shown_of(entry.key));
+            match self.renderer.render(entry, part, &*self.ports.users) {
+                Rendered::Body(body, false) => {
+                    let _seq = self.push(slot, entry.key, &body);
+                    return Given::Whole;
+                }
+                Rendered::Body(body, true) => {
+                    let _seq = self.push(slot, seen, &body);
+                    if let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) {
+                        session.partly = Partly { key: entry.key, parts: part + 1 };
+                    }
+                }
+                Rendered::Skip => {
+                    self.pass(slot, entry.key);
+                    return Given::Passed;
+                }
+                Rendered::Wants(app, user) => return Given::Wants(app, user),
+            }
+        }
+    }
+
+    /// Pushes a frame, which shows everything up to `key`; the caller has seen that there is room. Answers the push sequence.
     pub(crate) fn push(&mut self, slot: u32, key: SyncKey, body: &Arc<[u8]>) -> i32 {
         let (tick, delay) = (self.tick, self.config().resend_delay_min);
         let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) else {

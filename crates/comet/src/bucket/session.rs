@@ -23,6 +23,8 @@ pub(crate) struct Session {
     pub(crate) seen: SyncKey,
     /// Up to here it must read the timeline itself: the feed gave these before the session could take them.
     pub(crate) need: SyncKey,
+    /// The entry after `seen` of which it was shown some parts.
+    pub(crate) partly: Partly,
     pub(crate) window: Window,
     pub(crate) resend: Resend,
     /// When the cursor is saved; [`Tick::NEVER`] while it has not moved.
@@ -46,6 +48,7 @@ impl Session {
             acked: start,
             seen: start,
             need,
+            partly: Partly { key: SyncKey::START, parts: 0 },
             window: Window::new(),
             resend: Resend { at: Tick::NEVER, delay, count: 0 },
             cursor_due: Tick::NEVER,
@@ -90,6 +93,21 @@ impl Session {
 
     pub(crate) fn next_due(&self) -> Tick {
         self.resend.at.min(self.cursor_due).min(self.retry_at)
+    }
+}
+
+/// How much of an entry was shown.
+#[derive(Clone, Copy)]
+pub(crate) struct Partly {
+    pub(crate) key: SyncKey,
+    /// So many parts, from the first on.
+    pub(crate) parts: u32,
+}
+
+impl Partly {
+    /// Parts of this entry that were shown.
+    pub(crate) fn shown_of(self, key: SyncKey) -> u32 {
+        if self.key == key { self.parts } else { 0 }
     }
 }
 

@@ -3,12 +3,16 @@
 mod entry;
 mod error_map;
 mod framing;
+mod group_change;
+#[cfg(test)]
+mod group_change_tests;
 mod login;
 mod outcome;
 mod send;
 
 pub(crate) use entry::{Names, Shown, show};
 pub(crate) use framing::{Framing, Step};
+pub(crate) use group_change::show_part;
 pub(crate) use login::login;
 pub(crate) use outcome::outcome;
 pub(crate) use send::send;
