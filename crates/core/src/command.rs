@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::app::App;
 use crate::device::Device;
+use crate::event::Login;
 use crate::ids::{AppId, ClientSeq, GroupId, MsgId, NodeId, UserId};
 use crate::key::SyncKey;
 use crate::message::Content;
@@ -23,10 +24,23 @@ pub struct ConnectRequest {
     pub token: Box<str>,
     /// The device, when the client named one.
     pub device: Option<Arc<Device>>,
+    /// What it said besides.
+    pub details: LoginDetails,
     /// How the client is connected.
     pub transport: Transport,
     /// From where.
     pub remote: SocketAddr,
+}
+
+/// What only a login needs; the session does not keep it.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct LoginDetails {
+    /// The name the user goes by on this device, for people.
+    pub user_name: Box<str>,
+    /// Where a third party pushes to this device; empty when nowhere. Secret: never logged.
+    pub push_token: Box<str>,
+    /// The device comes back by itself; nobody asked it to log in (txchat `ConnType`, ruling 8).
+    pub is_reconnect: bool,
 }
 
 /// A login that succeeded.
@@ -42,8 +56,9 @@ pub struct Connected {
     pub start: SyncKey,
 }
 
-/// Why a login is refused. None of these tells the client which (spec 1.4: close without a reply).
-#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+/// Why a login is refused. Only [`ConnectRefused::NewerDevice`] is told the client in the dialect's own words (spec 1.4);
+/// the others close the connection.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectRefused {
     /// No such app, or an empty name.
@@ -52,12 +67,33 @@ pub enum ConnectRefused {
     /// The token proves nothing.
     #[error("invalid token")]
     InvalidToken,
+    /// The token is too old, or dated too far ahead (ruling 7).
+    #[error("expired token")]
+    Expired,
+    /// The token has opened a connection already, and the app wants it used once (ruling 7).
+    #[error("token used before")]
+    Replayed,
     /// The login itself is malformed (an id or device key out of bounds).
     #[error("malformed login")]
     Malformed,
     /// A backend did not answer; the client retries.
     #[error("authentication is unavailable")]
     Unavailable,
+    /// Too many logins wait already; the client retries.
+    #[error("too many logins wait")]
+    Busy,
+    /// A phone came back by itself, but this other one of the user's has logged in since (ruling 8). The client may try
+    /// again on the same connection, with a login that somebody asked for.
+    #[error("another phone has logged in since")]
+    NewerDevice(Box<Login>),
+}
+
+impl ConnectRefused {
+    /// Whether the same login may succeed later.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Unavailable | Self::Busy)
+    }
 }
 
 /// Whom a message is for, as far as the edge could tell.

@@ -51,6 +51,12 @@ impl DeviceKey {
             Self(format!("id:{uuid}").into())
         }
     }
+
+    /// The device's own id; empty when it has none.
+    #[must_use]
+    pub fn uuid(&self) -> &str {
+        self.0.strip_prefix("id:").unwrap_or_default()
+    }
 }
 
 /// What a client said of its device at login.

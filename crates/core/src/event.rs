@@ -66,6 +66,21 @@ pub struct Login {
     pub time_ms: u64,
 }
 
+impl Login {
+    /// The content of an entry.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        // Strings and numbers have no way to fail.
+        serde_json::to_vec(self).unwrap_or_default().into()
+    }
+
+    /// Reads the content of an entry; `None` when it is not one.
+    #[must_use]
+    pub fn decode(content: &[u8]) -> Option<Self> {
+        serde_json::from_slice(content).ok()
+    }
+}
+
 /// The content of a receipt: the messages that have reached the reader, eight bytes each, big-endian.
 #[must_use]
 pub fn receipt_content(ids: &[MsgId]) -> Bytes {

@@ -10,6 +10,7 @@
 //! makes one but [`key::SyncKey::new`] from an epoch and a place in the journal.
 
 pub mod app;
+pub mod app_check;
 pub mod clock;
 pub mod command;
 pub mod device;
@@ -22,6 +23,7 @@ pub mod metrics;
 pub mod msg_id;
 pub mod placement;
 pub mod ports;
+pub mod public_key;
 pub mod record;
 mod record_codec;
 pub mod reply;

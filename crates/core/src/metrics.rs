@@ -152,6 +152,46 @@ impl Refusals {
     }
 }
 
+reasons! {
+    /// Logins refused, by reason ([`crate::command::ConnectRefused`]).
+    LoginRefusals {
+        /// No such app.
+        unknown_app,
+        /// The token proves nothing.
+        invalid_token,
+        /// The token is too old, or dated too far ahead.
+        expired,
+        /// The token has opened a connection already.
+        replayed,
+        /// The login is malformed.
+        malformed,
+        /// A backend, or the app's own server, did not answer.
+        unavailable,
+        /// A queue of logins, or the memory of used tokens, is full.
+        busy,
+        /// Another phone has logged in since.
+        newer_device,
+    }
+}
+
+impl LoginRefusals {
+    /// The counter of a refusal.
+    #[must_use]
+    pub fn of(&self, refused: &crate::command::ConnectRefused) -> &Counter {
+        use crate::command::ConnectRefused;
+        match refused {
+            ConnectRefused::UnknownApp => &self.unknown_app,
+            ConnectRefused::InvalidToken => &self.invalid_token,
+            ConnectRefused::Expired => &self.expired,
+            ConnectRefused::Replayed => &self.replayed,
+            ConnectRefused::Malformed => &self.malformed,
+            ConnectRefused::Unavailable => &self.unavailable,
+            ConnectRefused::Busy => &self.busy,
+            ConnectRefused::NewerDevice(_) => &self.newer_device,
+        }
+    }
+}
+
 /// How long a stage takes, in seconds.
 #[derive(Clone, Debug)]
 pub struct Stage(Histogram);
@@ -181,6 +221,8 @@ macro_rules! metrics {
             pub closes: Closes,
             /// Messages refused, by reason.
             pub refusals: Refusals,
+            /// Logins refused, by reason.
+            pub login_refusals: LoginRefusals,
         }
 
         impl Metrics {
@@ -192,11 +234,14 @@ macro_rules! metrics {
                 registry.register("drops", "Things dropped, by reason; never a durable entry", drops.clone());
                 registry.register("closes", "Connections closed by the server, by reason", closes.clone());
                 registry.register("refusals", "Messages refused, by reason", refusals.clone());
+                let logins = Family::default();
+                registry.register("login_refusals", "Logins refused, by reason", logins.clone());
                 let metrics = Self {
                     $($field: <$kind as Make>::make(),)*
                     drops: Drops::bind(&drops),
                     closes: Closes::bind(&closes),
                     refusals: Refusals::bind(&refusals),
+                    login_refusals: LoginRefusals::bind(&logins),
                 };
                 $(registry.register($name, $help, metrics.$field.handle());)*
                 (Arc::new(metrics), registry)
@@ -282,6 +327,14 @@ metrics! {
     torn_bytes: Counter = "journal_torn_bytes", "Bytes of torn tail cut off at start";
     /// Records in the tail that are not indexed yet.
     index_lag: Gauge = "index_lag_records", "Durable records that are not indexed yet";
+    /// Signature checks of logins that wait for a thread.
+    login_checks_waiting: Gauge = "login_checks_waiting", "Signature checks of logins that wait for a thread";
+    /// Questions to apps' own servers that wait for a thread.
+    login_calls_waiting: Gauge = "login_calls_waiting", "Questions to apps' own servers that wait for a thread";
+    /// Devices forgotten because their user had too many.
+    devices_forgotten: Counter = "devices_forgotten", "Devices forgotten because their user had too many";
+    /// From a question to an app's own server to its answer.
+    stage_login_call: Stage = "stage_login_call_seconds", "Time of a question to an app's own authentication server";
     /// From the bus to answer's decision.
     stage_queue: Stage = "stage_queue_seconds", "Time of a send in the inbound queue";
     /// From append to durable.

@@ -51,6 +51,21 @@ pub struct AppCreate {
     /// Only friends may write to each other
     #[arg(long)]
     pub friends_only: bool,
+    /// A signed token opens one connection only
+    #[arg(long)]
+    pub replay_guard: bool,
+    /// File with the shared secret of JSON web tokens, at least 32 bytes; white space around it is not part of it
+    #[arg(long, value_name = "FILE")]
+    pub jwt_secret_file: Option<PathBuf>,
+    /// PEM file with the public key of JSON web tokens
+    #[arg(long, value_name = "FILE")]
+    pub jwt_public_key_file: Option<PathBuf>,
+    /// JSON web key set: an absolute path on the server
+    #[arg(long, value_name = "PATH")]
+    pub jwt_key_set: Option<String>,
+    /// Where the app's own server is asked about tokens
+    #[arg(long, value_name = "URL")]
+    pub auth_url: Option<String>,
     /// The server
     #[command(flatten)]
     pub server: AdminArgs,
@@ -126,8 +141,32 @@ pub fn run_app(command: &AppCommand) -> anyhow::Result<()> {
     if args.friends_only {
         settings.insert("friends_only".to_owned(), json!(true));
     }
+    if args.replay_guard {
+        settings.insert("replay_guard".to_owned(), json!(true));
+    }
+    if let Some(jwt) = jwt_settings(args)? {
+        settings.insert("jwt".to_owned(), jwt);
+    }
+    if let Some(url) = &args.auth_url {
+        settings.insert("http_auth".to_owned(), json!({ "url": url }));
+    }
     let answer = args.server.client()?.put_app(&args.app, &Value::Object(settings))?;
     print(&args.server, &answer, &format!("app {} is ready", args.app))
+}
+
+/// A secret comes from a file: arguments can be seen by everybody on the machine.
+fn jwt_settings(args: &AppCreate) -> anyhow::Result<Option<Value>> {
+    let mut jwt = Map::new();
+    for (name, file) in [("secret", &args.jwt_secret_file), ("public_key", &args.jwt_public_key_file)] {
+        if let Some(file) = file {
+            let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
+            jwt.insert(name.to_owned(), json!(text.trim()));
+        }
+    }
+    if let Some(path) = &args.jwt_key_set {
+        jwt.insert("key_set_file".to_owned(), json!(path));
+    }
+    Ok((!jwt.is_empty()).then_some(Value::Object(jwt)))
 }
 
 /// Runs `halley token ...`.

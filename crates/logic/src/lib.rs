@@ -15,6 +15,7 @@ mod groups;
 mod service;
 mod start;
 
+pub use auth::{Authenticator, Threads};
 pub use business::{BusinessMessages, Calls};
 pub use groups::GroupWriter;
 pub use service::{LogicService, Ports};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use halley_core::clock::Now;
+use halley_core::clock::{Clock, Now};
 use halley_core::command::{ConnectRefused, ConnectRequest, Connected, InboundSend, SendCommand};
 use halley_core::device::DeviceCursor;
 use halley_core::metrics::Metrics;
@@ -16,6 +16,8 @@ use halley_core::ports::logic::{Logic, SendRefused};
 use halley_core::ports::timelines::Timelines;
 use halley_core::reply::{BoxFuture, Reply};
 use halley_core::session::SessionInfo;
+
+use crate::auth::Authenticator;
 
 /// What logic works with.
 #[derive(Clone)]
@@ -34,6 +36,10 @@ pub struct Ports {
     pub directory: Arc<dyn Directory>,
     /// Sends go here.
     pub bus: Arc<dyn Bus>,
+    /// What authentication keeps between logins.
+    pub auth: Authenticator,
+    /// The time, while a login waits for another server.
+    pub clock: Arc<dyn Clock>,
     /// Message ids.
     pub ids: Arc<MsgIdGenerator>,
     /// Counters.
@@ -56,9 +62,21 @@ impl LogicService {
     }
 
     async fn login(self, request: ConnectRequest, now: Now) -> Result<Connected, ConnectRefused> {
-        let (app, user, user_name) = self.ports.authenticate(&request, now.wall_ms).await?;
-        let start = self.ports.start(&request, app.id, user, now.wall_ms).await?;
-        Ok(Connected { app, user, user_name, start })
+        let proven = self.ports.authenticate(&request, now.wall_ms).await?;
+        let start = self.ports.start(&request, proven.app.id, proven.user, now.wall_ms).await?;
+        if let Some(token_use) = proven.token_use {
+            token_use.keep();
+        }
+        Ok(Connected { app: proven.app, user: proven.user, user_name: proven.user_name, start })
+    }
+
+    async fn login_counted(self, request: ConnectRequest, now: Now) -> Result<Connected, ConnectRefused> {
+        let metrics = Arc::clone(&self.ports.metrics);
+        let result = self.login(request, now).await;
+        if let Err(refused) = &result {
+            metrics.login_refusals.of(refused).inc();
+        }
+        result
     }
 
     pub(crate) fn publish(&self, command: SendCommand, now: Now) -> Result<(), BusRefused> {
@@ -75,7 +93,7 @@ impl LogicService {
 
 impl Logic for LogicService {
     fn connect(&self, request: ConnectRequest, now: Now) -> Reply<Result<Connected, ConnectRefused>> {
-        now_or_later(Box::pin(self.clone().login(request, now)))
+        now_or_later(Box::pin(self.clone().login_counted(request, now)))
     }
 
     fn online(&self, session: SessionInfo) {

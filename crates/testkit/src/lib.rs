@@ -8,9 +8,11 @@
 pub mod crash;
 pub mod http;
 pub mod ledger;
+pub mod login_server;
 pub mod process;
 pub mod raw;
 pub mod rng;
 pub mod scratch;
 pub mod sim;
+pub mod tokens;
 pub mod wait;

@@ -43,6 +43,8 @@ pub struct Raw {
     stream: TcpStream,
     /// Messages of a WebSocket that are not whole yet; `None` on TCP.
     web: Option<Vec<u8>>,
+    /// Of the close frame that came, on a WebSocket.
+    close_code: Option<u16>,
     input: Vec<u8>,
     next_seq: i32,
 }
@@ -56,7 +58,7 @@ impl Raw {
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN).expect("the server accepts");
         stream.set_nodelay(true).expect("a TCP option");
-        Self { stream, web: None, input: Vec::new(), next_seq: 1 }
+        Self { stream, web: None, close_code: None, input: Vec::new(), next_seq: 1 }
     }
 
     /// Connects to a WebSocket listener and upgrades.
@@ -79,6 +81,12 @@ impl Raw {
         assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
         raw.web = Some(Vec::new());
         raw
+    }
+
+    /// The code of the close frame that came, on a WebSocket.
+    #[must_use]
+    pub fn close_code(&self) -> Option<u16> {
+        self.close_code
     }
 
     /// Connects and logs in with `dev` authentication.
@@ -163,7 +171,10 @@ impl Raw {
                     None => self.input.extend_from_slice(&chunk[..count]),
                     Some(unread) => {
                         unread.extend_from_slice(&chunk[..count]);
-                        unwrap_messages(unread, &mut self.input);
+                        if let Some(code) = unwrap_messages(unread, &mut self.input) {
+                            self.close_code = Some(code);
+                            return Came::Closed;
+                        }
                     }
                 },
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
@@ -227,17 +238,19 @@ impl Raw {
     }
 }
 
-/// Takes whole WebSocket messages, as this server sends them (short, unfragmented, unmasked, binary).
-fn unwrap_messages(unread: &mut Vec<u8>, into: &mut Vec<u8>) {
+/// Takes whole WebSocket messages, as this server sends them (short, unfragmented, unmasked, binary); answers the code of
+/// a close frame behind them.
+fn unwrap_messages(unread: &mut Vec<u8>, into: &mut Vec<u8>) -> Option<u16> {
     loop {
         let (start, length) = match unread[..] {
+            [0x88, 2, high, low] => return Some(u16::from_be_bytes([high, low])),
             [0x82, length @ 0..126, ..] => (2, usize::from(length)),
             [0x82, 126, high, low, ..] => (4, usize::from(u16::from_be_bytes([high, low]))),
-            [] | [0x82] | [0x82, 126, ..] => return,
+            [] | [0x82] | [0x82, 126, ..] | [0x88, ..] => return None,
             ref other => panic!("no binary message of a server: {:?}", &other[..2]),
         };
         if unread.len() < start + length {
-            return;
+            return None;
         }
         into.extend_from_slice(&unread[start..start + length]);
         unread.drain(..start + length);

@@ -1,6 +1,7 @@
 //! The endpoints, one file per family: its forms, its handlers, its routes.
 
 pub(crate) mod aliases;
+mod app_settings;
 pub(crate) mod apps;
 pub(crate) mod groups;
 pub(crate) mod health;

@@ -47,6 +47,8 @@ struct Stats {
     closes: BTreeMap<&'static str, u64>,
     /// Messages refused, by reason.
     refusals: BTreeMap<&'static str, u64>,
+    /// Logins refused, by reason.
+    login_refusals: BTreeMap<&'static str, u64>,
     process: Process,
 }
 
@@ -55,6 +57,10 @@ struct Stats {
 struct Queues {
     /// Durable records that are not indexed yet.
     index_lag_records: i64,
+    /// Signature checks of logins that wait for a thread.
+    login_checks: i64,
+    /// Questions to apps' own servers that wait for a thread.
+    login_calls: i64,
 }
 
 /// What the operating system says of the process.
@@ -88,10 +94,15 @@ async fn stats(State(shared): State<Shared>) -> Json<Stats> {
         sessions_behind: metrics.sessions_behind.get(),
         journal_commits: metrics.commits.get(),
         journal_commit_bytes: metrics.commit_bytes.get(),
-        queues: Queues { index_lag_records: metrics.index_lag.get() },
+        queues: Queues {
+            index_lag_records: metrics.index_lag.get(),
+            login_checks: metrics.login_checks_waiting.get(),
+            login_calls: metrics.login_calls_waiting.get(),
+        },
         drops: metrics.drops.values().into_iter().collect(),
         closes: metrics.closes.values().into_iter().collect(),
         refusals: metrics.refusals.values().into_iter().collect(),
+        login_refusals: metrics.login_refusals.values().into_iter().collect(),
         process: Process {
             rss_bytes: process::resident_bytes(),
             cpu_us: u64::try_from(process::cpu_time().as_micros()).unwrap_or(u64::MAX),

@@ -8,11 +8,14 @@ use crate::support::Api;
 async fn an_app_is_created_once_and_keeps_what_is_not_given() {
     let api = Api::new();
     let created = api.put("/v1/apps/shop.eu-1", json!({"auth": ["token", "dev"]})).await.ok();
-    let expected = json!({
-        "app": "shop.eu-1", "app_id": "2", "auth": ["token", "dev"],
-        "friends_only": false, "blacklist": true, "revoke_within_s": 86_400,
-    });
-    assert_eq!(created, expected);
+    assert_eq!(
+        created,
+        json!({
+            "app": "shop.eu-1", "app_id": "2", "auth": ["token", "dev"], "gobelieve_compat": "2023",
+            "jwt": null, "http_auth": null, "replay_guard": false, "friends_only": false, "blacklist": true,
+            "retention": {"age_s": null, "entries": null}, "revoke_within_s": 86_400,
+        })
+    );
     assert_eq!(api.put("/v1/apps/shop.eu-1", json!({})).await.ok(), created);
     assert_eq!(api.get("/v1/apps/shop.eu-1").await.ok(), created);
     let listed = api.get("/v1/apps").await.ok();
@@ -26,10 +29,20 @@ async fn an_app_is_created_once_and_keeps_what_is_not_given() {
 }
 
 #[tokio::test]
-async fn settings_that_this_version_does_not_have_are_refused_by_name() {
+async fn settings_that_cannot_work_are_refused_by_name() {
     let api = Api::new();
     let put = async |body| api.put("/v1/apps/demo", body).await;
-    put(json!({"jwt": {"keys": "f"}})).await.invalid("jwt");
+    put(json!({"jwt": {"keys": "f"}})).await.invalid("jwt.keys");
+    put(json!({"jwt": {}})).await.invalid("jwt");
+    put(json!({"jwt": {"secret": "short"}})).await.invalid("jwt.secret");
+    put(json!({"jwt": {"public_key": "x"}})).await.invalid("jwt.public_key");
+    put(json!({"jwt": {"algorithms": ["none"]}})).await.invalid("jwt.algorithms[0]");
+    put(json!({"http_auth": {}})).await.invalid("http_auth.url");
+    put(json!({"http_auth": {"url": "http://h", "timeout_ms": 99}})).await.invalid("http_auth.timeout_ms");
+    put(json!({"http_auth": {"url": "http://h", "form": "other"}})).await.invalid("http_auth.form");
+    put(json!({"retention": {"age_s": 0}})).await.invalid("retention.age_s");
+    put(json!({"gobelieve_compat": "2020"})).await.invalid("gobelieve_compat");
+    put(json!({"revoke_within_s": -1})).await.invalid("revoke_within_s");
     put(json!({"auth": ["token", "jwt"]})).await.invalid("auth[1]");
     put(json!({"auth": "token"})).await.invalid("auth");
     put(json!({"auth": []})).await.invalid("auth");
@@ -38,7 +51,52 @@ async fn settings_that_this_version_does_not_have_are_refused_by_name() {
     put(json!({"revoke_within_s": -1})).await.invalid("revoke_within_s");
     put(json!([])).await.invalid("body");
     let kept = api.get("/v1/apps/demo").await.ok();
-    assert_eq!(kept["auth"], json!(["token"]), "a refused change changes nothing");
+    assert_eq!((&kept["auth"], &kept["jwt"]), (&json!(["token"]), &json!(null)), "a refusal changes nothing");
+}
+
+#[tokio::test]
+async fn a_change_touches_what_it_names_and_null_clears() {
+    let api = Api::new();
+    let put = async |body| api.put("/v1/apps/demo", body).await.ok();
+    let secret = "s".repeat(32);
+    let whole = put(json!({
+        "auth": ["jwt", "signature", "http"], "gobelieve_compat": "2017", "replay_guard": true,
+        "friends_only": true, "blacklist": false, "revoke_within_s": 60,
+        "jwt": {"secret": secret, "algorithms": ["HS256"], "issuer": "me", "leeway_s": 5},
+        "http_auth": {"url": "http://127.0.0.1:1/login", "form": "zhaobi", "timeout_ms": 200, "cache_s": 9},
+        "retention": {"age_s": 86_400, "entries": 1_000},
+    }))
+    .await;
+    let jwt = json!({
+        "algorithms": ["HS256"], "secret": "***", "public_key": "", "key_set_file": "", "issuer": "me",
+        "audience": "", "user_claim": "", "leeway_s": 5,
+    });
+    assert_eq!(whole["jwt"], jwt, "a secret never comes out");
+    let http = json!({"url": "http://127.0.0.1:1/login", "form": "zhaobi", "timeout_ms": 200, "cache_s": 9});
+    assert_eq!(whole["http_auth"], http);
+    assert_eq!(whole["retention"], json!({"age_s": 86_400, "entries": 1_000}));
+
+    // What an answer says may be sent back as it is, but for the names of the app.
+    let mut again = whole.clone();
+    let fields = again.as_object_mut().expect("an object");
+    fields.remove("app");
+    fields.remove("app_id");
+    assert_eq!(put(again).await, whole);
+    let settings = || api.world.contents.lock().apps[0].settings.clone();
+    assert_eq!(settings().jwt.expect("is set").secret, secret, "stars keep the secret");
+
+    let part = put(json!({"jwt": {"issuer": null, "leeway_s": 7}, "retention": {"age_s": null}})).await;
+    assert_eq!((&part["jwt"]["issuer"], &part["jwt"]["leeway_s"]), (&json!(""), &json!(7)));
+    assert_eq!(settings().jwt.expect("is set").secret, secret);
+    assert_eq!(part["retention"], json!({"age_s": null, "entries": 1_000}));
+    assert_eq!(part["http_auth"], http);
+    let refused = api.put("/v1/apps/demo", json!({"jwt": null})).await;
+    refused.invalid("auth[0]");
+    let cleared =
+        put(json!({"auth": ["signature"], "jwt": null, "http_auth": null, "retention": null})).await;
+    let nothing = json!({"age_s": null, "entries": null});
+    assert_eq!((&cleared["jwt"], &cleared["http_auth"]), (&json!(null), &json!(null)));
+    assert_eq!((&cleared["retention"], &cleared["friends_only"]), (&nothing, &json!(true)));
 }
 
 #[tokio::test]

@@ -3,12 +3,12 @@
 use halley_core::command::{ConnectRefused, ConnectRequest, Connected};
 use halley_core::placement::bucket_of;
 use halley_core::reply::Reply;
-use halley_wire::txchat::Header;
+use halley_wire::txchat::{Header, Op};
 
 use super::conn::{CloseReason, Login, Phase};
 use super::core::Bucket;
 use super::io::{Answer, Completed};
-use crate::edge::txchat;
+use crate::edge::txchat::{self, Framing};
 
 impl<S> Bucket<S> {
     /// An Auth frame before authentication.
@@ -24,6 +24,7 @@ impl<S> Bucket<S> {
             app: login.app,
             token: login.token,
             device: login.device,
+            details: login.details,
             transport: conn.transport,
             remote: conn.remote,
         };
@@ -36,7 +37,8 @@ impl<S> Bucket<S> {
         }
     }
 
-    /// Logic has decided. A refused login is closed without a reply (spec 1.4).
+    /// Logic has decided. A refused login is closed without a reply (spec 1.4); but who is told that another phone has
+    /// logged in since may try again, within the handshake's time.
     pub(crate) fn connected(&mut self, slot: u32, result: Result<Connected, ConnectRefused>) {
         let buckets = self.shared.buckets();
         let Some(conn) = self.conns.get_mut(slot) else { return };
@@ -47,9 +49,17 @@ impl<S> Bucket<S> {
         };
         let connected = match result {
             Ok(connected) => connected,
+            Err(ConnectRefused::NewerDevice(newer)) => {
+                let reply = Header { op: Op::AUTH_REPLY, ..login.header };
+                self.send_frame(slot, reply, &txchat::newer_device(&newer));
+                return;
+            }
             Err(refused) => {
                 tracing::debug!(remote = %conn.remote, %refused, "login refused");
-                self.close(slot, CloseReason::AuthRefused);
+                if let Some(farewell) = conn.framing.refusal(refused.is_temporary()) {
+                    Framing::answer(&farewell, self.output(slot));
+                }
+                self.finish(slot, CloseReason::AuthRefused);
                 return;
             }
         };

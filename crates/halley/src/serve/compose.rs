@@ -16,7 +16,7 @@ use halley_core::msg_id::MsgIdGenerator;
 use halley_core::ports::accounts::GroupProgress;
 use halley_core::ports::feed::Feed;
 use halley_core::ports::timelines::Timelines;
-use halley_logic::{BusinessMessages, Calls, GroupWriter, LogicService};
+use halley_logic::{Authenticator, BusinessMessages, Calls, GroupWriter, LogicService, Threads};
 use halley_pusher::{FreshTimelines, TailFeed};
 use halley_store::{DerivedDedup, GroupApplier, Materializer};
 
@@ -61,6 +61,8 @@ pub fn compose<S: Send + 'static>(
     clock: &Arc<dyn Clock>,
     metrics: &Arc<Metrics>,
 ) -> Result<Roles<S>> {
+    // What comes later than the handshake may take helps nobody.
+    let auth = Authenticator::new(Threads::default(), comet.handshake_timeout, metrics);
     let ids = Arc::new(MsgIdGenerator::new(NODE, store.recovery.newest_id));
     let calls = Arc::new(Calls::default());
     let completed = Arc::clone(&calls);
@@ -101,6 +103,8 @@ pub fn compose<S: Send + 'static>(
         timelines: Arc::clone(&timelines),
         directory: Arc::clone(&directory) as _,
         bus: Arc::clone(&bus) as _,
+        auth,
+        clock: Arc::clone(clock),
         ids: Arc::clone(&ids),
         metrics: Arc::clone(metrics),
         buckets,

@@ -13,6 +13,10 @@ const PATH: &str = "/sub";
 
 /// WebSocket status: the bytes were not of the protocol.
 const PROTOCOL_ERROR: u16 = 1_002;
+/// WebSocket status: the login is refused.
+const POLICY: u16 = 1_008;
+/// WebSocket status: the login could not be decided; the same one may succeed later.
+const TRY_AGAIN: u16 = 1_013;
 
 /// The state of a connection's transport.
 #[derive(Debug)]
@@ -92,6 +96,12 @@ impl Framing {
             out.truncate(before);
         }
         written.is_ok()
+    }
+
+    /// What a refused login is closed with, where the transport has a word for it (D11); on TCP there is none.
+    pub(crate) fn refusal(&self, is_temporary: bool) -> Option<Control<'static>> {
+        let code = if is_temporary { TRY_AGAIN } else { POLICY };
+        matches!(self, Self::WebSocket(_)).then_some(Control::Close(Some(code)))
     }
 
     /// Appends the answer to `out`; `true` when the connection ends behind it.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use halley_core::command::LoginDetails;
 use halley_core::device::{Device, DeviceClass, DeviceKey};
+use halley_core::event::Login;
 use halley_wire::txchat::pb;
 use prost::Message as _;
 use thiserror::Error;
@@ -18,18 +20,38 @@ pub(crate) struct LoginRequest {
     pub(crate) token: Box<str>,
     /// Absent without `ext`: then the connection works, and its cursor is not kept.
     pub(crate) device: Option<Arc<Device>>,
+    pub(crate) details: LoginDetails,
 }
 
 /// Reads the body of an Auth frame.
 pub(crate) fn login(body: &[u8]) -> Result<LoginRequest, LoginError> {
     let auth = pb::AuthMsg::decode(body).map_err(|_| LoginError)?;
-    let device = if auth.ext.is_empty() {
-        None
+    let (device, details) = if auth.ext.is_empty() {
+        (None, LoginDetails::default())
     } else {
         let login = pb::Login::decode(&auth.ext[..]).map_err(|_| LoginError)?;
-        Some(Arc::new(device_of(&login)))
+        (Some(Arc::new(device_of(&login))), details_of(login))
     };
-    Ok(LoginRequest { app: auth.app_id.into(), token: auth.token.into(), device })
+    Ok(LoginRequest { app: auth.app_id.into(), token: auth.token.into(), device, details })
+}
+
+/// The body of the AuthReply that refuses a reconnect: the login of the newer phone (spec 1.3), as a signal has it.
+pub(crate) fn newer_device(login: &Login) -> Vec<u8> {
+    let body = pb::SignalEndpointLogin {
+        uuid: login.uuid.clone(),
+        device: login.platform,
+        device_name: login.name.clone(),
+        datetime: login.time_ms,
+    };
+    body.encode_to_vec()
+}
+
+fn details_of(login: pb::Login) -> LoginDetails {
+    LoginDetails {
+        user_name: login.username.into(),
+        push_token: login.device_token.into(),
+        is_reconnect: login.conn_type == pb::ConnType::Reconnect as i32,
+    }
 }
 
 fn device_of(login: &pb::Login) -> Device {
