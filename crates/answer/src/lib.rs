@@ -10,11 +10,13 @@
 //! appended in the order of their sending; a repetition never makes a second record, not even while the first is on
 //! its way to the disk; a refusal leaves no trace.
 
+mod app_rate;
 mod check;
 mod decide;
 mod rate;
 mod shard;
 
+pub use app_rate::AppRate;
 pub use check::{CLIENT_ID_BYTES_MAX, is_client_type};
 pub use decide::Ports;
 pub use rate::RateLimit;

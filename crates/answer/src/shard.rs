@@ -15,6 +15,7 @@ use halley_core::ports::journal::AppendRefused;
 use halley_core::record::Record;
 use halley_core::ticket::Ticket;
 
+use crate::app_rate::AppRate;
 use crate::decide::{Ports, Verdict, dedup_key};
 use crate::rate::{RateLimit, RateLimiter};
 
@@ -27,11 +28,13 @@ pub struct Config {
     pub pending_max: usize,
     /// Per user.
     pub rate: RateLimit,
+    /// Per app, over all shards; 0 is no limit. Whoever makes the shards makes one [`AppRate`] of it.
+    pub app_messages_per_second: u32,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { batch_max: 256, pending_max: 32_768, rate: RateLimit::default() }
+        Self { batch_max: 256, pending_max: 32_768, rate: RateLimit::default(), app_messages_per_second: 0 }
     }
 }
 
@@ -41,6 +44,8 @@ pub struct AnswerShard {
     ports: Ports,
     config: Config,
     rate: RateLimiter,
+    /// Shared with the other shards.
+    app_rate: Option<Arc<AppRate>>,
     acks: Acks,
 }
 
@@ -67,7 +72,13 @@ impl AnswerShard {
     #[must_use]
     pub fn new(reader: Box<dyn BusReader>, ports: Ports, config: Config) -> Self {
         let acks = Acks { ports: ports.clone(), pending: VecDeque::new(), in_flight: HashMap::new() };
-        Self { reader, rate: RateLimiter::new(config.rate), ports, config, acks }
+        Self { reader, rate: RateLimiter::new(config.rate), app_rate: None, ports, config, acks }
+    }
+
+    /// Under this limit too.
+    #[must_use]
+    pub fn limited_by(self, app_rate: Option<Arc<AppRate>>) -> Self {
+        Self { app_rate, ..self }
     }
 
     /// Runs until the bus is closed and everything taken from it is answered, or the journal is lost.
@@ -111,6 +122,10 @@ impl AnswerShard {
             return;
         }
         if !self.rate.admit(send.command.app, send.command.from, now) {
+            return self.acks.refuse(reply_to, Refusal::RateLimited);
+        }
+        if self.app_rate.as_ref().is_some_and(|rate| !rate.admit(send.command.app, now)) {
+            self.ports.metrics.app_rate_limited.inc();
             return self.acks.refuse(reply_to, Refusal::RateLimited);
         }
         let verdict = {

@@ -179,6 +179,24 @@ fn one_user_is_limited_and_others_are_not() {
 }
 
 #[test]
+fn an_app_is_limited_over_all_its_users_and_a_limited_user_takes_nothing_from_it() {
+    let rate = RateLimit { per_second: 1, burst: 2 };
+    let mut bench = Bench::new(Config { rate, app_messages_per_second: 4, ..Config::default() });
+    for frame in 0..6 {
+        bench.send(frame, A, Target::User(B), "");
+    }
+    for frame in 6..9 {
+        bench.send(frame, B, Target::User(A), "");
+    }
+    bench.turn();
+    let expected = [3, 4, 5, 8].map(|frame| refused(frame, Refusal::RateLimited));
+    assert_eq!(bench.told(), expected, "three of the user's, then the app's sixth");
+    assert_eq!(bench.appended().len(), 5);
+    assert_eq!(bench.metrics.refusals.rate_limited.get(), 4);
+    assert_eq!(bench.metrics.app_rate_limited.get(), 1);
+}
+
+#[test]
 fn a_closing_shard_finishes_what_it_has_taken() {
     let mut bench = bench();
     let id = bench.send(1, A, Target::User(B), "");

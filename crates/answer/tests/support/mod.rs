@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
-use halley_answer::{AnswerShard, Config, Ports};
+use halley_answer::{AnswerShard, AppRate, Config, Ports};
 use halley_core::app::{App, AppSettings};
 use halley_core::clock::{Clock, Now};
 use halley_core::command::{InboundSend, ReplyTo, SendCommand, SendOutcome, Target};
@@ -303,6 +303,8 @@ impl Bench {
             metrics: Arc::clone(&metrics),
         };
         let shard = AnswerShard::new(Box::new(QueueReader(Arc::clone(&queue))), ports, config);
+        let app_rate = AppRate::new(config.app_messages_per_second, Instant::now()).map(Arc::new);
+        let shard = shard.limited_by(app_rate);
         Self { disk, outcomes, known, group, names, society, metrics, queue, shard: Box::pin(shard.run()) }
     }
 
