@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::driver::{Command, Driver};
+use crate::encryption::Trust;
 use crate::endpoint::Endpoint;
 use crate::error::{ConnectError, SendError};
 use crate::txchat::codec::{FRAME_BYTES_MAX, HEADER_BYTES, encode_send};
@@ -50,6 +51,8 @@ impl fmt::Debug for Tap {
 pub struct ClientConfig {
     /// Where.
     pub endpoint: Endpoint,
+    /// Whose certificates are trusted; `tls://` and `wss://` need it.
+    pub trust: Option<Trust>,
     /// As whom, and the protocol's timings.
     pub session: SessionConfig,
     /// A connection must stand within this.
@@ -70,6 +73,7 @@ impl ClientConfig {
     pub fn new(endpoint: Endpoint, session: SessionConfig) -> Self {
         Self {
             endpoint,
+            trust: None,
             session,
             connect_timeout: Duration::from_secs(5),
             retry_first: Duration::from_millis(200),

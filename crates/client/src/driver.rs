@@ -151,9 +151,9 @@ impl Driver {
             }
             Step::Retry => {
                 let (endpoint, limit) = (self.config.endpoint.clone(), self.config.connect_timeout);
-                let tap = self.config.tap.clone();
+                let (trust, tap) = (self.config.trust.clone(), self.config.tap.clone());
                 self.link = Link::Connecting(Box::pin(async move {
-                    let connecting = Transport::connect(&endpoint, tap);
+                    let connecting = Transport::connect(&endpoint, trust.as_ref(), tap);
                     tokio::time::timeout(limit, connecting)
                         .await
                         .unwrap_or(Err(ConnectionError::Timeout(limit)))

@@ -5,15 +5,30 @@ use crate::txchat::SessionError;
 /// A server URL that cannot be used.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum EndpointError {
-    /// Not `tcp` or `ws`.
-    #[error("{0:?} is neither tcp://host:port nor ws://host:port/sub")]
+    /// Not one of ours.
+    #[error("{0:?} is none of tcp://host:port, tls://host:port, ws://host:port/sub, wss://host:port/sub")]
     Scheme(String),
     /// No host or no port.
     #[error("{0:?} names no host and port: give tcp://host:port or ws://host:port/sub")]
     NoPort(String),
     /// TCP has no paths.
-    #[error("{0:?} has a path, which only ws:// takes")]
+    #[error("{0:?} has a path, which only ws:// and wss:// take")]
     PathOnTcp(String),
+}
+
+/// A file of certificates that cannot be used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrustError {
+    /// No certificate in it.
+    #[error("it holds no certificate in PEM (no BEGIN CERTIFICATE)")]
+    Empty,
+    /// Broken PEM.
+    #[error("it is not a PEM file of certificates")]
+    NotPem,
+    /// PEM, but of something else.
+    #[error("what it holds is not a certificate")]
+    NotACertificate,
 }
 
 /// Why the first login did not succeed; nothing runs afterwards.
@@ -64,6 +79,9 @@ pub enum ConnectionError {
     /// The WebSocket upgrade was not accepted, or a frame of it was malformed.
     #[error("WebSocket: {0}")]
     WebSocket(&'static str),
+    /// No encryption could be agreed on, or it was broken.
+    #[error("TLS: {0}")]
+    Tls(String),
     /// The session gave it up.
     #[error("{0}")]
     Session(#[from] SessionError),

@@ -1,7 +1,7 @@
 //! Client library of the dialects: what an app's client does to lose nothing and to see nothing twice.
 //!
 //! Owns: the sans-I/O client core of the txchat dialect ([`txchat::Session`]) and a comfortable async [`Client`] over it
-//! (TCP and WebSocket, reconnect with jittered back-off, receipts, events).
+//! (TCP and WebSocket, with or without TLS, reconnect with jittered back-off, receipts, events).
 //!
 //! Does not own: bytes (those are `halley-wire`'s), a store of messages, a terminal, load generation (the bench drives sockets
 //! itself). It never links the server.
@@ -15,6 +15,7 @@
 mod backoff;
 mod client;
 mod driver;
+mod encryption;
 mod endpoint;
 mod error;
 mod transport;
@@ -22,5 +23,6 @@ pub mod txchat;
 
 pub use backoff::Backoff;
 pub use client::{Client, ClientConfig, ClientEvent, Direction, Events, Receipt, Tap};
+pub use encryption::Trust;
 pub use endpoint::Endpoint;
-pub use error::{ConnectError, ConnectionError, EndpointError, SendError};
+pub use error::{ConnectError, ConnectionError, EndpointError, SendError, TrustError};

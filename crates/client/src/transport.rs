@@ -1,13 +1,13 @@
-//! Frames over a socket: TCP as they are, WebSocket one per message. Buffers; no protocol.
+//! Frames over a socket: TCP as they are, WebSocket one per message; encrypted or not. Buffers; no protocol.
 
 use bytes::BytesMut;
 use halley_wire::limits::{TXCHAT_FRAME_BYTES_MAX, WS_HEAD_BYTES_MAX};
 use halley_wire::ws::{Decoder, Step, client as ws};
 use tokio::io::Interest;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::client::{Direction, Tap};
+use crate::encryption::{Encryption, Trust};
 use crate::endpoint::Endpoint;
 use crate::error::ConnectionError;
 use crate::txchat::Frame;
@@ -24,35 +24,65 @@ enum Framing {
 
 pub(crate) struct Transport {
     stream: TcpStream,
+    encryption: Option<Encryption>,
     framing: Framing,
     input: BytesMut,
     output: Vec<u8>,
+    /// What came encrypted, and what waits encrypted.
+    came: BytesMut,
+    sealed: Vec<u8>,
     tap: Option<Tap>,
 }
 
 impl Transport {
-    pub(crate) async fn connect(endpoint: &Endpoint, tap: Option<Tap>) -> Result<Self, ConnectionError> {
-        let mut stream = TcpStream::connect(endpoint.authority()).await?;
-        stream.set_nodelay(true)?;
-        let mut input = BytesMut::new();
-        let framing = match endpoint {
-            Endpoint::Tcp { .. } => Framing::Stream,
-            Endpoint::WebSocket { authority, path } => {
-                upgrade(&mut stream, authority, path, &mut input).await?;
-                Framing::WebSocket(Decoder::new(MESSAGE_BYTES_MAX))
+    pub(crate) async fn connect(
+        endpoint: &Endpoint,
+        trust: Option<&Trust>,
+        tap: Option<Tap>,
+    ) -> Result<Self, ConnectionError> {
+        let encryption = match (endpoint.is_encrypted(), trust) {
+            (false, _) => None,
+            (true, Some(trust)) => Some(Encryption::new(trust, endpoint.authority())?),
+            (true, None) => {
+                return Err(ConnectionError::Tls("no certificates to trust were given".to_owned()));
             }
         };
-        Ok(Self { stream, framing, input, output: Vec::new(), tap })
+        let stream = TcpStream::connect(endpoint.authority()).await?;
+        stream.set_nodelay(true)?;
+        let mut transport = Self {
+            stream,
+            encryption,
+            framing: Framing::Stream,
+            input: BytesMut::new(),
+            output: Vec::new(),
+            came: BytesMut::new(),
+            sealed: Vec::new(),
+            tap,
+        };
+        while transport.encryption.as_ref().is_some_and(Encryption::is_agreeing) {
+            transport.flush_all().await?;
+            transport.stream.readable().await?;
+            let read = transport.read();
+            // An alert says why, to both sides.
+            let told = transport.flush();
+            read?;
+            told?;
+        }
+        if let Some(path) = endpoint.path() {
+            transport.upgrade(endpoint.authority(), path).await?;
+            transport.framing = Framing::WebSocket(Decoder::new(MESSAGE_BYTES_MAX));
+        }
+        Ok(transport)
     }
 
     /// Bytes that wait for the socket.
     pub(crate) fn pending(&self) -> usize {
-        self.output.len()
+        self.output.len() + self.sealed.len()
     }
 
     /// Waits until the socket can be read (if wanted; then `true`) or what is pending can be written.
     pub(crate) async fn ready(&self, wants_input: bool) -> std::io::Result<bool> {
-        let interest = match (wants_input, self.output.is_empty()) {
+        let interest = match (wants_input, self.pending() == 0) {
             (true, true) => Interest::READABLE,
             (true, false) => Interest::READABLE | Interest::WRITABLE,
             (false, false) => Interest::WRITABLE,
@@ -64,14 +94,22 @@ impl Transport {
 
     /// Reads what there is; an error may leave complete frames before it in the buffer.
     pub(crate) fn read(&mut self) -> Result<(), ConnectionError> {
-        self.input.reserve(READ_BYTES);
-        match self.stream.try_read_buf(&mut self.input) {
-            Ok(0) => Err(ConnectionError::Closed),
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => Err(ConnectionError::Closed),
-            Err(error) => Err(error.into()),
+        let into = if self.encryption.is_some() { &mut self.came } else { &mut self.input };
+        into.reserve(READ_BYTES);
+        match self.stream.try_read_buf(into) {
+            Ok(0) => return Err(ConnectionError::Closed),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
+                return Err(ConnectionError::Closed);
+            }
+            Err(error) => return Err(error.into()),
         }
+        if let Some(encryption) = &mut self.encryption {
+            encryption.open(&self.came, &mut self.input)?;
+            self.came.clear();
+        }
+        Ok(())
     }
 
     pub(crate) fn next_frame(&mut self) -> Result<Option<Frame>, ConnectionError> {
@@ -97,41 +135,50 @@ impl Transport {
 
     /// Writes what the socket takes; `true` when that was all.
     pub(crate) fn flush(&mut self) -> std::io::Result<bool> {
-        while !self.output.is_empty() {
-            match self.stream.try_write(&self.output) {
-                Ok(written) => drop(self.output.drain(..written)),
+        if let Some(encryption) = &mut self.encryption {
+            encryption.seal(&mut self.output, &mut self.sealed)?;
+        }
+        let waiting = if self.encryption.is_some() { &mut self.sealed } else { &mut self.output };
+        while !waiting.is_empty() {
+            match self.stream.try_write(waiting) {
+                Ok(written) => drop(waiting.drain(..written)),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
         }
         Ok(true)
     }
-}
 
-/// Upgrades the connection; bytes after the answer's head stay in `input`.
-async fn upgrade(
-    stream: &mut TcpStream,
-    authority: &str,
-    path: &str,
-    input: &mut BytesMut,
-) -> Result<(), ConnectionError> {
-    let mut key = [0; 16];
-    key[..4].copy_from_slice(&mask());
-    let mut request = Vec::new();
-    ws::put_request(&mut request, authority, path, key);
-    stream.write_all(&request).await?;
-    loop {
-        let refused =
-            |_| ConnectionError::WebSocket("the server did not accept the upgrade: is the path right?");
-        if let Some(head_bytes) = ws::check_response(input, key).map_err(refused)? {
-            drop(input.split_to(head_bytes));
-            return Ok(());
+    async fn flush_all(&mut self) -> std::io::Result<()> {
+        while !self.flush()? {
+            self.stream.writable().await?;
         }
-        if input.len() > WS_HEAD_BYTES_MAX {
-            return Err(ConnectionError::WebSocket("the answer to the upgrade is too long"));
-        }
-        if stream.read_buf(input).await? == 0 {
-            return Err(ConnectionError::WebSocket("closed instead of upgraded: is the path right?"));
+        Ok(())
+    }
+
+    /// Upgrades the connection; bytes after the answer's head stay in `input`.
+    async fn upgrade(&mut self, authority: &str, path: &str) -> Result<(), ConnectionError> {
+        let mut key = [0; 16];
+        key[..4].copy_from_slice(&mask());
+        ws::put_request(&mut self.output, authority, path, key);
+        self.flush_all().await?;
+        loop {
+            let refused =
+                |_| ConnectionError::WebSocket("the server did not accept the upgrade: is the path right?");
+            if let Some(head_bytes) = ws::check_response(&self.input, key).map_err(refused)? {
+                drop(self.input.split_to(head_bytes));
+                return Ok(());
+            }
+            if self.input.len() > WS_HEAD_BYTES_MAX {
+                return Err(ConnectionError::WebSocket("the answer to the upgrade is too long"));
+            }
+            self.stream.readable().await?;
+            match self.read() {
+                Err(ConnectionError::Closed) => {
+                    return Err(ConnectionError::WebSocket("closed instead of upgraded: is the path right?"));
+                }
+                other => other?,
+            }
         }
     }
 }

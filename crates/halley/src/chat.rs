@@ -30,9 +30,12 @@ pub struct ChatArgs {
     /// Talk in this group
     #[arg(long)]
     pub group: Option<String>,
-    /// The server, tcp://host:port or ws://host:port/sub; found through the data directory when not given
+    /// The server, tcp://host:port or ws://host:port/sub, with TLS tls:// or wss://; found through the data directory when not given
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,
+    /// PEM file of the certificates to trust with tls:// and wss://
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
     /// Access token; made through the admin API of a local server when not given
     #[arg(long)]
     pub token: Option<String>,

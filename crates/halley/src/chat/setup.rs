@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use halley_client::txchat::{Device, Login, SessionConfig, Target};
-use halley_client::{ClientConfig, Endpoint};
+use halley_client::{ClientConfig, Endpoint, Trust};
 use serde_json::json;
 
 use super::ChatArgs;
@@ -36,6 +36,7 @@ pub(super) fn prepare(args: &ChatArgs) -> anyhow::Result<Prepared> {
         None => format!("tcp://{}", Listeners::read(&args.data)?.address("txchat_tcp")?),
     };
     let endpoint: Endpoint = url.parse()?;
+    let trust = trust(args, &endpoint)?;
     let admin = AdminClient::find(&args.data, None, None);
     let (token, admin) = match (&args.token, admin) {
         (Some(token), admin) => (token.clone(), admin.ok()),
@@ -64,13 +65,29 @@ pub(super) fn prepare(args: &ChatArgs) -> anyhow::Result<Prepared> {
         (None, Some(group)) => Some(Target::Group(group.clone())),
         (None, None) => None,
     };
+    let session = SessionConfig::new(args.app.as_str(), token, Some(login));
     Ok(Prepared {
-        client: ClientConfig::new(endpoint, SessionConfig::new(args.app.as_str(), token, Some(login))),
+        client: ClientConfig { trust, ..ClientConfig::new(endpoint, session) },
         user: args.user.clone(),
         target,
         device,
         history: admin.map(|admin| History::new(admin, &args.app, &args.user, args.history)),
     })
+}
+
+/// Whose certificates are trusted.
+fn trust(args: &ChatArgs, endpoint: &Endpoint) -> anyhow::Result<Option<Trust>> {
+    let Some(path) = &args.ca else {
+        if endpoint.is_encrypted() {
+            bail!(
+                "{endpoint}: say whose certificate is trusted, with --ca FILE (the server's own, or its authority's)"
+            );
+        }
+        return Ok(None);
+    };
+    let pem = fs::read(path).with_context(|| format!("--ca: cannot read {}", path.display()))?;
+    let trust = Trust::from_pem(&pem).with_context(|| format!("--ca: {}", path.display()))?;
+    Ok(Some(trust))
 }
 
 /// A stable name of this user's terminal here: the server's cursor hangs on it.
