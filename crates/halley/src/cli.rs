@@ -94,7 +94,8 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Chat(args) => Ok(chat::run(args)?),
         Command::Bench(args) => Ok(halley_bench::run(args)?),
         Command::Config(ConfigCommand::Check { file }) => {
-            load(Some(file), Vec::new())?;
+            let config = load(Some(file), Vec::new())?;
+            serve::Certificate::load(&config)?;
             print("configuration ok\n")
         }
         Command::Config(ConfigCommand::Reference) => print(&config::reference()),
@@ -115,7 +116,9 @@ fn run_server(args: ServeArgs) -> Result<(), Failure> {
         return Err(ConfigError::BadKey { key, origin, why }.into());
     }
     logging::init(&config.server.log);
-    Ok(serve::run(config, args.data)?)
+    // Before anything is opened: a file that cannot be used is a wrong configuration.
+    let certificate = serve::Certificate::load(&config)?;
+    Ok(serve::run(config, args.data, certificate)?)
 }
 
 fn print(text: &str) -> Result<(), Failure> {

@@ -108,11 +108,18 @@ impl Raw {
     }
 
     fn logged_in(mut self, app: &str, user: &str, uuid: Option<&str>) -> Self {
-        let raw = &mut self;
-        raw.send(Op::AUTH, 0, &auth(app, user, uuid));
-        let Came::Frame(reply) = raw.next(ANSWER_WITHIN) else { panic!("{user} was not let in") };
-        assert_eq!((reply.header.op, reply.body.len()), (Op::AUTH_REPLY, 0), "{user} was not let in");
+        self.log_in(app, user, uuid);
         self
+    }
+
+    /// Logs in with `dev` authentication.
+    ///
+    /// # Panics
+    /// When the login is not accepted.
+    pub fn log_in(&mut self, app: &str, user: &str, uuid: Option<&str>) {
+        self.send(Op::AUTH, 0, &auth(app, user, uuid));
+        let Came::Frame(reply) = self.next(ANSWER_WITHIN) else { panic!("{user} was not let in") };
+        assert_eq!((reply.header.op, reply.body.len()), (Op::AUTH_REPLY, 0), "{user} was not let in");
     }
 
     /// Sends a frame; answers its sequence. A closed connection is not an error: the next read tells.

@@ -1,7 +1,9 @@
-//! Addresses to listen on, or `off`.
+//! Addresses to listen on, or `off`; and whose word about addresses is believed.
 
 use std::fmt;
 use std::net::SocketAddr;
+
+use halley_comet::Prefix;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -49,5 +51,23 @@ impl<'de> Deserialize<'de> for Listen {
         text.parse()
             .map(Self::At)
             .map_err(|_| serde::de::Error::custom(format!("`{text}` is no address; {hint}")))
+    }
+}
+
+/// An address or a prefix whose PROXY header is believed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Believed(pub Prefix);
+
+impl Serialize for Believed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Believed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let wrong = |error| serde::de::Error::custom(format!("`{text}` is no address or prefix; {error}"));
+        text.parse().map(Self).map_err(wrong)
     }
 }

@@ -45,6 +45,16 @@ pub enum ConfigError {
         /// What was given.
         text: String,
     },
+    /// A file that a key names cannot be used.
+    #[error("{key}: {path} cannot be used: {why}")]
+    BadFile {
+        /// The key.
+        key: String,
+        /// The file.
+        path: String,
+        /// What is wrong, and what to do.
+        why: String,
+    },
     /// An unknown key or a value of the wrong form.
     #[error("{key} ({origin}): {why}")]
     BadKey {
@@ -144,7 +154,7 @@ fn key_of_variable(name: &str) -> Option<String> {
 }
 
 /// Keys whose value is text, whatever it looks like.
-const TEXT_KEYS: [&str; 3] = ["admin.token", "debug.failpoint", "server.log"];
+const TEXT_KEYS: [&str; 5] = ["admin.token", "debug.failpoint", "server.log", "tls.certificate", "tls.key"];
 
 /// A number, truth value or array as TOML has it; anything else is text, with or without quotes.
 fn parse_value(key: &str, text: &str) -> Value {
@@ -217,11 +227,19 @@ mod tests {
             ("journal.fsync=sometimes", "journal.fsync"),
             ("txchat.idle_timeout=8", "txchat.idle_timeout"),
             ("listen.admin=here", "listen.admin"),
+            ("listen.proxy_protocol=[\"10.0.0.0/33\"]", "listen.proxy_protocol[0]"),
         ] {
             let error = set(&[line]).expect_err(line);
             let ConfigError::BadKey { key: named, origin, .. } = &error else { panic!("{error}") };
             assert_eq!(named, key, "{error}");
             assert_eq!(origin, "--set", "{error}");
+        }
+        // What is missing was set nowhere.
+        for (line, key) in
+            [("listen.txchat_ws_tls=[::1]:3104", "tls.certificate"), ("tls.certificate=/a.pem", "tls.key")]
+        {
+            let error = set(&[line]).expect_err(line);
+            assert!(matches!(&error, ConfigError::BadKey { key: named, .. } if named == key), "{error}");
         }
         assert_eq!(set(&["window"]), Err(ConfigError::BadSet { text: "window".to_owned() }));
     }

@@ -9,7 +9,7 @@ mod reference;
 mod schema;
 mod units;
 
-pub use listen::Listen;
+pub use listen::{Believed, Listen};
 pub use load::{ConfigError, Sources, load};
 pub use reference::reference;
 pub use schema::{Config, Fsync};

@@ -15,6 +15,16 @@ const KEYS: &[(&str, &str, &str)] = &[
         "clients of the txchat dialect over WebSocket, path /sub; the original's port",
     ),
     (
+        "listen.txchat_tcp_tls",
+        "address or off",
+        "the same as txchat_tcp, encrypted; off until there is a certificate (customary port 3103)",
+    ),
+    (
+        "listen.txchat_ws_tls",
+        "address or off",
+        "the same as txchat_ws, encrypted (wss); off until there is a certificate (customary port 3104)",
+    ),
+    (
         "listen.gobelieve_tcp",
         "address or off",
         "reserved for the gobelieve dialect; this version does not serve it",
@@ -26,6 +36,21 @@ const KEYS: &[(&str, &str, &str)] = &[
     ),
     (
         "listen.gobelieve_eio",
+        "address or off",
+        "reserved for the gobelieve dialect; this version does not serve it",
+    ),
+    (
+        "listen.gobelieve_tcp_tls",
+        "address or off",
+        "reserved for the gobelieve dialect; this version does not serve it",
+    ),
+    (
+        "listen.gobelieve_ws_tls",
+        "address or off",
+        "reserved for the gobelieve dialect; this version does not serve it",
+    ),
+    (
+        "listen.gobelieve_eio_tls",
         "address or off",
         "reserved for the gobelieve dialect; this version does not serve it",
     ),
@@ -42,6 +67,18 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("listen.comet_grpc", "address or off", "reserved for im.comet.Comet; this version does not serve it"),
     ("listen.logic_grpc", "address or off", "reserved for im.logic.Logic; this version does not serve it"),
     ("listen.replication", "address or off", "reserved for followers; this version does not serve it"),
+    (
+        "listen.proxy_protocol",
+        "list of addresses or prefixes, such as [\"10.0.0.0/8\"]",
+        "load balancers whose PROXY header (version 1 or 2) says where a client is; from these it is required, from others \
+         never believed",
+    ),
+    (
+        "tls.certificate",
+        "path of a PEM file",
+        "the server's certificate with its chain, its own first; read again when it changes",
+    ),
+    ("tls.key", "path of a PEM file", "the private key of tls.certificate; read again when it changes"),
     (
         "admin.token",
         "text, 8 characters at least",
@@ -94,9 +131,29 @@ const KEYS: &[(&str, &str, &str)] = &[
     ),
     ("limits.user_messages_burst", "messages", "what one user may send at once on top of that"),
     (
+        "limits.app_messages_per_second",
+        "messages/s, 0 for none",
+        "what all users of one app may send in the long run, and a second of it at once; counted after the limit per user",
+    ),
+    (
         "limits.connections",
         "connections, 0 for what the descriptor limit allows",
         "more are accepted and closed at once, so that clients see it",
+    ),
+    (
+        "limits.connections_per_address",
+        "connections, 0 for none",
+        "of one IPv4 address or one IPv6 /64; more are closed at once; none, since offices and phone networks share one",
+    ),
+    (
+        "limits.connections_per_app",
+        "sessions, 0 for none",
+        "sessions of one app in this process; beyond it logins are refused",
+    ),
+    (
+        "limits.sessions_per_user",
+        "sessions, 0 for none",
+        "with one more the user's oldest session is closed; far more than people have devices",
     ),
     (
         "server.buckets",
@@ -156,7 +213,8 @@ mod tests {
         let table = toml::Table::try_from(Config::default()).expect("serialises");
         let described: BTreeSet<String> = KEYS.iter().map(|(key, _, _)| (*key).to_owned()).collect();
         assert_eq!(described.len(), KEYS.len(), "no key twice");
-        let mut known: BTreeSet<String> = ["admin.token", "debug.failpoint"].map(str::to_owned).into();
+        let mut known: BTreeSet<String> =
+            ["admin.token", "debug.failpoint", "tls.certificate", "tls.key"].map(str::to_owned).into();
         for (section, keys) in &table {
             known.extend(
                 keys.as_table().expect("sections are tables").keys().map(|key| format!("{section}.{key}")),

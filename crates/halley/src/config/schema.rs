@@ -5,11 +5,12 @@
 )]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::listen::Listen;
+use super::listen::{Believed, Listen};
 use super::units::{Size, Span};
 
 /// The whole configuration.
@@ -17,6 +18,7 @@ use super::units::{Size, Span};
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     pub listen: ListenConfig,
+    pub tls: TlsConfig,
     pub admin: AdminConfig,
     pub txchat: TxchatConfig,
     pub journal: JournalConfig,
@@ -30,14 +32,20 @@ pub struct Config {
 pub struct ListenConfig {
     pub txchat_tcp: Listen,
     pub txchat_ws: Listen,
+    pub txchat_tcp_tls: Listen,
+    pub txchat_ws_tls: Listen,
     pub gobelieve_tcp: Listen,
     pub gobelieve_ws: Listen,
     pub gobelieve_eio: Listen,
+    pub gobelieve_tcp_tls: Listen,
+    pub gobelieve_ws_tls: Listen,
+    pub gobelieve_eio_tls: Listen,
     pub gobelieve_http: Listen,
     pub admin: Listen,
     pub comet_grpc: Listen,
     pub logic_grpc: Listen,
     pub replication: Listen,
+    pub proxy_protocol: Vec<Believed>,
 }
 
 impl Default for ListenConfig {
@@ -46,16 +54,29 @@ impl Default for ListenConfig {
         Self {
             txchat_tcp: everywhere(3101),
             txchat_ws: everywhere(3102),
+            txchat_tcp_tls: Listen::Off,
+            txchat_ws_tls: Listen::Off,
             gobelieve_tcp: Listen::Off,
             gobelieve_ws: Listen::Off,
             gobelieve_eio: Listen::Off,
+            gobelieve_tcp_tls: Listen::Off,
+            gobelieve_ws_tls: Listen::Off,
+            gobelieve_eio_tls: Listen::Off,
             gobelieve_http: Listen::Off,
             admin: Listen::At(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080)),
             comet_grpc: Listen::Off,
             logic_grpc: Listen::Off,
             replication: Listen::Off,
+            proxy_protocol: Vec::new(),
         }
     }
+}
+
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsConfig {
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
 }
 
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -128,12 +149,24 @@ impl Default for JournalConfig {
 pub struct LimitsConfig {
     pub user_messages_per_second: u32,
     pub user_messages_burst: u32,
+    pub app_messages_per_second: u32,
     pub connections: u32,
+    pub connections_per_address: u32,
+    pub connections_per_app: u32,
+    pub sessions_per_user: u32,
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { user_messages_per_second: 5_000, user_messages_burst: 10_000, connections: 0 }
+        Self {
+            user_messages_per_second: 5_000,
+            user_messages_burst: 10_000,
+            app_messages_per_second: 0,
+            connections: 0,
+            connections_per_address: 0,
+            connections_per_app: 0,
+            sessions_per_user: 100,
+        }
     }
 }
 
@@ -187,6 +220,7 @@ impl Config {
         if self.server.buckets > 256 {
             return Err(("server.buckets", "must be 0 (one a core) to 256".to_owned()));
         }
+        self.check_tls()?;
         if self.admin.token.as_ref().is_some_and(|token| token.len() < 8) {
             return Err(("admin.token", "must be at least 8 characters".to_owned()));
         }
@@ -194,5 +228,23 @@ impl Config {
             return Err(("server.log", "must be error, warn, info, debug or trace".to_owned()));
         }
         Ok(())
+    }
+
+    fn check_tls(&self) -> Result<(), (&'static str, String)> {
+        let twins = [
+            ("listen.txchat_tcp_tls", self.listen.txchat_tcp_tls),
+            ("listen.txchat_ws_tls", self.listen.txchat_ws_tls),
+            ("listen.gobelieve_tcp_tls", self.listen.gobelieve_tcp_tls),
+            ("listen.gobelieve_ws_tls", self.listen.gobelieve_ws_tls),
+            ("listen.gobelieve_eio_tls", self.listen.gobelieve_eio_tls),
+        ];
+        let wants = twins.iter().find(|(_, listen)| *listen != Listen::Off).map(|(key, _)| *key);
+        let needs = |what: &str| format!("is needed by {what}: the path of a PEM file");
+        match (&self.tls.certificate, &self.tls.key, wants) {
+            (None, Some(_), _) => Err(("tls.certificate", needs("tls.key"))),
+            (Some(_), None, _) => Err(("tls.key", needs("tls.certificate"))),
+            (None, None, Some(listener)) => Err(("tls.certificate", needs(listener))),
+            _ => Ok(()),
+        }
     }
 }

@@ -24,6 +24,8 @@ pub(super) fn bind(config: &Config, buckets: u16) -> Result<Sockets> {
     let wanted = [
         ("txchat_tcp", config.listen.txchat_tcp, Transport::TxchatTcp),
         ("txchat_ws", config.listen.txchat_ws, Transport::TxchatWebSocket),
+        ("txchat_tcp_tls", config.listen.txchat_tcp_tls, Transport::TxchatTcpTls),
+        ("txchat_ws_tls", config.listen.txchat_ws_tls, Transport::TxchatWebSocketTls),
     ];
     let mut names = Vec::new();
     let mut endpoints = Vec::new();

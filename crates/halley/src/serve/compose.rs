@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use halley_answer::AnswerShard;
+use halley_answer::{AnswerShard, AppRate};
 use halley_backends::Embedded;
 use halley_backends::memory::{MemoryBus, MemoryDirectory};
 use halley_comet::{BucketSeat, Gateway, GatewayParts};
@@ -120,9 +120,12 @@ pub fn compose<S: Send + 'static>(
         clock: Arc::clone(clock),
         metrics: Arc::clone(metrics),
     };
+    let app_rate = AppRate::new(answer.app_messages_per_second, clock.now().mono).map(Arc::new);
     let shards = readers
         .into_iter()
-        .map(|reader| AnswerShard::new(Box::new(reader), answer_ports.clone(), answer))
+        .map(|reader| {
+            AnswerShard::new(Box::new(reader), answer_ports.clone(), answer).limited_by(app_rate.clone())
+        })
         .collect();
     let group_writer = GroupWriter::new(
         Arc::clone(&store.state) as _,

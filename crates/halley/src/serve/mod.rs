@@ -4,7 +4,9 @@ mod bucket;
 mod compose;
 mod run;
 mod scrub;
+mod tls;
 mod worker;
 
 pub use compose::{Roles, compose};
 pub use run::run;
+pub use tls::Certificate;

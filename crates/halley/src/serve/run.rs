@@ -25,6 +25,7 @@ use tokio::sync::oneshot;
 
 use super::bucket::{BucketThread, bind};
 use super::compose::{NODE, Roles, compose};
+use super::tls::{Certificate, follow};
 use super::worker::Worker;
 use crate::clock::SystemClock;
 use crate::config::{Config, Fsync};
@@ -34,7 +35,7 @@ use crate::data_dir;
 ///
 /// # Errors
 /// When it cannot start, or could not go on.
-pub fn run(config: Config, data: PathBuf) -> Result<()> {
+pub fn run(config: Config, data: PathBuf, certificate: Option<Certificate>) -> Result<()> {
     let began = Instant::now();
     halley_sys::limit_arenas();
     std::fs::create_dir_all(&data).with_context(|| format!("make the data directory {}", data.display()))?;
@@ -55,6 +56,9 @@ pub fn run(config: Config, data: PathBuf) -> Result<()> {
     let readiness = Arc::new(Readiness::starting());
     let state = admin_state(&config, &data, &store, &roles, (metrics, registry), &clock, &readiness)?;
 
+    if let Some(certificate) = &certificate {
+        roles.gateway.set_tls(certificate.tls());
+    }
     let Roles { gateway, seats, comet_ports, shards, bus, materializer, .. } = roles;
     let materializer = Worker::spawn("materialize", move |stop| materializer.run(stop))?;
     let scrubber = {
@@ -86,7 +90,10 @@ pub fn run(config: Config, data: PathBuf) -> Result<()> {
         data_dir::write_listeners(&data, &listeners)?;
         readiness.clear("starting");
         announce(&listeners, &data, began);
-        let outcome = wait_for_end(&store.journal).await;
+        let outcome = tokio::select! {
+            ended = wait_for_end(&store.journal) => ended,
+            failed = follow(certificate, &gateway) => failed.map(|never| match never {}),
+        };
         readiness.set("stopping", "the server is stopping");
         data_dir::remove_listeners(&data);
         if outcome.is_ok() {
@@ -182,6 +189,10 @@ fn comet_config(config: &Config) -> halley_comet::Config {
         resend_delay_min: retransmit,
         resend_delay_max: defaults.resend_delay_max.max(retransmit),
         window: usize::from(config.txchat.window),
+        connections_per_address: config.limits.connections_per_address,
+        connections_per_app: config.limits.connections_per_app,
+        sessions_per_user: config.limits.sessions_per_user,
+        proxies: config.listen.proxy_protocol.iter().map(|believed| believed.0).collect(),
         connections_max: match config.limits.connections {
             0 => defaults.connections_max,
             limit => defaults.connections_max.min(usize::try_from(limit).unwrap_or(usize::MAX)),
@@ -195,7 +206,8 @@ fn answer_config(config: &Config) -> halley_answer::Config {
         per_second: config.limits.user_messages_per_second,
         burst: config.limits.user_messages_burst,
     };
-    halley_answer::Config { rate, ..halley_answer::Config::default() }
+    let app_messages_per_second = config.limits.app_messages_per_second;
+    halley_answer::Config { rate, app_messages_per_second, ..halley_answer::Config::default() }
 }
 
 fn admin_state(
