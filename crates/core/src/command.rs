@@ -8,10 +8,9 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::app::App;
-use crate::device::Device;
+use crate::device::{Device, Start};
 use crate::event::Login;
 use crate::ids::{AppId, ClientSeq, GroupId, MsgId, NodeId, UserId};
-use crate::key::SyncKey;
 use crate::message::Content;
 use crate::session::{ConnAddr, Transport};
 
@@ -53,7 +52,7 @@ pub struct Connected {
     /// The user's id as clients know it.
     pub user_name: Arc<str>,
     /// Where the device's cursor stands: entries above it are for this session.
-    pub start: SyncKey,
+    pub start: Start,
 }
 
 /// Why a login is refused. Only [`ConnectRefused::NewerDevice`] is told the client in the dialect's own words (spec 1.4);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::ids::{AppId, UserId};
+use crate::ids::{AppId, GroupId, UserId};
 use crate::key::SyncKey;
 
 /// The class of a device; one person's phones share what they have seen, a new one starts there.
@@ -72,7 +72,8 @@ pub struct Device {
     pub name: Arc<str>,
 }
 
-/// How far a device has acknowledged its user's inbox. Never leads: everything at or below was acknowledged.
+/// How far a device has acknowledged what is for its user: the inbox, and the feeds of its user's super groups. Never
+/// leads: everything at or below was acknowledged.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DeviceCursor {
     /// The app.
@@ -83,19 +84,55 @@ pub struct DeviceCursor {
     pub device: DeviceKey,
     /// Its class.
     pub class: DeviceClass,
-    /// The last key of the contiguous acknowledged prefix.
+    /// The last key of the contiguous acknowledged prefix; of the inbox, and of every feed that is not in `lagging`.
     pub position: SyncKey,
+    /// The feeds that stand elsewhere, mostly further back, each with its own position.
+    pub lagging: Vec<(GroupId, SyncKey)>,
     /// When it was last moved or confirmed, unix milliseconds.
     pub updated_ms: u64,
 }
 
+/// A place to start from, as [`DeviceCursor`] has it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Start {
+    /// Of the inbox and the feeds.
+    pub position: SyncKey,
+    /// Of the feeds that stand elsewhere.
+    pub lagging: Vec<(GroupId, SyncKey)>,
+}
+
+impl Start {
+    /// Everything from here.
+    #[must_use]
+    pub fn at(position: SyncKey) -> Self {
+        Self { position, lagging: Vec::new() }
+    }
+
+    /// This or `position`, whatever is lower.
+    #[must_use]
+    pub fn at_most(mut self, position: SyncKey) -> Self {
+        if position < self.position {
+            // What stands further on than the rest has been acknowledged; it is shown again with the rest.
+            self.lagging.retain(|(_, at)| *at < position);
+            self.position = position;
+        }
+        self
+    }
+}
+
+impl From<&DeviceCursor> for Start {
+    fn from(cursor: &DeviceCursor) -> Self {
+        Self { position: cursor.position, lagging: cursor.lagging.clone() }
+    }
+}
+
 /// Where a device starts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum DeviceStart {
     /// Here.
-    At(SyncKey),
+    At(Start),
     /// Here or at the look-back bound (7 days or 1,000 entries, whichever is less), whatever is lower.
-    AtMost(SyncKey),
+    AtMost(Start),
 }
 
 /// First of its class: look back at least this long, unless [`LOOK_BACK_ENTRIES_MAX`] is less.
@@ -107,21 +144,18 @@ pub const LOOK_BACK_ENTRIES_MAX: usize = 1_000;
 #[must_use]
 pub fn start_of(device: &DeviceKey, class: DeviceClass, known: &[DeviceCursor]) -> DeviceStart {
     if let Some(own) = known.iter().find(|cursor| cursor.device == *device) {
-        return DeviceStart::At(own.position);
+        return DeviceStart::At(own.into());
     }
     let furthest = |of: Option<DeviceClass>| {
-        known
-            .iter()
-            .filter(|cursor| of.is_none_or(|class| cursor.class == class))
-            .map(|cursor| cursor.position)
-            .max()
+        let of_class = known.iter().filter(|cursor| of.is_none_or(|class| cursor.class == class));
+        of_class.max_by_key(|cursor| cursor.position)
     };
-    if let Some(position) = furthest(Some(class)) {
-        return DeviceStart::At(position);
+    if let Some(cursor) = furthest(Some(class)) {
+        return DeviceStart::At(cursor.into());
     }
     match furthest(None) {
-        Some(position) => DeviceStart::AtMost(position),
-        None => DeviceStart::At(SyncKey::START),
+        Some(cursor) => DeviceStart::AtMost(cursor.into()),
+        None => DeviceStart::At(Start::default()),
     }
 }
 
@@ -132,7 +166,15 @@ mod tests {
     fn cursor(name: &str, class: DeviceClass, place: i64) -> DeviceCursor {
         let position = SyncKey::from_raw(place).expect("positive");
         let device = DeviceKey::new(name, class, "");
-        DeviceCursor { app: AppId(1), user: UserId(1), device, class, position, updated_ms: 0 }
+        DeviceCursor {
+            app: AppId(1),
+            user: UserId(1),
+            device,
+            class,
+            position,
+            lagging: vec![(GroupId(7), SyncKey::from_raw(place / 2).expect("positive"))],
+            updated_ms: 0,
+        }
     }
 
     #[test]
@@ -142,7 +184,8 @@ mod tests {
             cursor("b", DeviceClass::Phone, 30),
             cursor("c", DeviceClass::Web, 50),
         ];
-        let at = |raw| SyncKey::from_raw(raw).expect("positive");
+        let key = |raw| SyncKey::from_raw(raw).expect("positive");
+        let at = |raw| Start { position: key(raw), lagging: vec![(GroupId(7), key(raw / 2))] };
         let start = |uuid, class| start_of(&DeviceKey::new(uuid, class, ""), class, &known);
         assert_eq!(start("a", DeviceClass::Phone), DeviceStart::At(at(10)), "its own cursor");
         assert_eq!(start("new", DeviceClass::Phone), DeviceStart::At(at(30)), "the furthest of its class");
@@ -152,6 +195,9 @@ mod tests {
             "the furthest of any class"
         );
         let first = start_of(&DeviceKey::new("x", DeviceClass::Web, ""), DeviceClass::Web, &[]);
-        assert_eq!(first, DeviceStart::At(SyncKey::START), "the first device gets the whole inbox");
+        assert_eq!(first, DeviceStart::At(Start::default()), "the first device gets the whole inbox");
+        assert_eq!(at(50).at_most(key(60)), at(50));
+        assert_eq!(at(50).at_most(key(26)), Start { position: key(26), ..at(50) });
+        assert_eq!(at(50).at_most(key(20)), Start::at(key(20)), "the feed is shown again with the rest");
     }
 }

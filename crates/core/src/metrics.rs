@@ -313,6 +313,8 @@ metrics! {
     push_acks: Counter = "push_acks", "Pushes acknowledged by clients";
     /// Times a session fell behind the feed and read its timeline again.
     sessions_behind: Counter = "sessions_behind", "Times a session fell behind the live feed";
+    /// Times a feed of a super group began to lag behind its session.
+    feeds_lagging: Counter = "feeds_lagging", "Times a feed of a super group began to lag behind its session";
     /// Times a feed reader fell behind the tail.
     feed_breaks: Counter = "feed_breaks", "Times a bucket's feed reader fell behind the tail";
     /// Accepts that failed (no descriptors left).

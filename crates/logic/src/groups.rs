@@ -10,7 +10,7 @@ use halley_core::ids::{AppId, GroupId, UserId};
 use halley_core::message::{Content, Conversation, EntryKind, Message};
 use halley_core::msg_id::MsgIdGenerator;
 use halley_core::ports::PortError;
-use halley_core::ports::accounts::{GroupProgress, Groups};
+use halley_core::ports::accounts::{CHANGE_OF_SUPER, GroupProgress, Groups};
 use halley_core::ports::business::{GroupError, GroupService, NewGroup};
 use halley_core::ports::journal::Journal;
 use halley_core::record::{Record, Targets};
@@ -52,7 +52,7 @@ impl GroupWriter {
         check_size(&new.profile, new.members.len() + 1)?;
         let members = new.members.iter().map(|user| user.0).collect();
         let change = GroupChange::Created { profile: new.profile, owner: new.owner.0, members };
-        self.journal_change(new.app, id, &change).await?;
+        self.journal_change(new.app, id, None, &change).await?;
         self.groups.group(new.app, id).await?.ok_or(GroupError::NotFound)
     }
 
@@ -65,26 +65,35 @@ impl GroupWriter {
         let _turn = self.turn.lock().await;
         let group = self.groups.group(app, id).await?.ok_or(GroupError::NotFound)?;
         check_change(&group, &change)?;
-        self.journal_change(app, id, &change).await?;
+        self.journal_change(app, id, Some(&group), &change).await?;
         Ok(self.groups.group(app, id).await?)
     }
 
-    async fn journal_change(&self, app: AppId, id: GroupId, change: &GroupChange) -> Result<(), GroupError> {
+    async fn journal_change(
+        &self,
+        app: AppId,
+        id: GroupId,
+        before: Option<&Group>,
+        change: &GroupChange,
+    ) -> Result<(), GroupError> {
         let now_ms = self.clock.now().wall_ms;
         let bytes = serde_json::to_vec(change).map_err(|error| unavailable(&error.to_string()))?;
+        let is_super = is_super_after(before, change);
+        let kind = if is_super { CHANGE_OF_SUPER } else { 0 };
+        let targets = if is_super { following_changes(before, change) } else { Vec::new() };
         let message = Message {
             id: self.ids.next(now_ms),
             app,
             conversation: Conversation::Group(id),
             from: UserId::SYSTEM,
             kind: EntryKind::GROUP_CHANGE,
-            content: Content { kind: 0, bytes: bytes.into() },
+            content: Content { kind, bytes: bytes.into() },
             ext: Bytes::new(),
             client_id: Bytes::new(),
             time_ms: now_ms,
             device: Bytes::new(),
         };
-        let record = Arc::new(Record { message, targets: Targets::none() });
+        let record = Arc::new(Record { message, targets: Targets::new(targets, None) });
         let key = append_durable(&*self.journal, &record).await?;
         self.progress.reach(key).await?;
         Ok(())
@@ -103,6 +112,31 @@ impl GroupService for GroupWriter {
         change: GroupChange,
     ) -> Reply<Result<Option<Arc<Group>>, GroupError>> {
         Reply::later(self.clone().change_now(app, id, change))
+    }
+}
+
+/// Whether it is a super group once the change is applied.
+fn is_super_after(before: Option<&Group>, change: &GroupChange) -> bool {
+    let becomes = match change {
+        GroupChange::Created { profile, .. } | GroupChange::Profile { profile } => profile.is_super,
+        _ => false,
+    };
+    becomes || before.is_some_and(|group| group.profile.is_super)
+}
+
+/// Whose sessions begin or end to follow the feed of this super group: the change stands in their inboxes.
+fn following_changes(before: Option<&Group>, change: &GroupChange) -> Vec<UserId> {
+    let members = || before.into_iter().flat_map(|group| &group.members).map(|member| member.user);
+    match change {
+        GroupChange::Created { owner, members, .. } => {
+            members.iter().chain([owner]).copied().map(UserId).collect()
+        }
+        GroupChange::Profile { .. } if before.is_some_and(|group| group.profile.is_super) => Vec::new(),
+        GroupChange::Profile { .. } | GroupChange::Disbanded => members().collect(),
+        GroupChange::MembersAdded { members } | GroupChange::MembersRemoved { members } => {
+            members.iter().copied().map(UserId).collect()
+        }
+        GroupChange::RoleSet { .. } | GroupChange::MemberMuted { .. } => Vec::new(),
     }
 }
 

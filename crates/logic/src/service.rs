@@ -5,10 +5,13 @@ use std::sync::Arc;
 use halley_core::clock::{Clock, Now};
 use halley_core::command::{ConnectRefused, ConnectRequest, Connected, InboundSend, SendCommand};
 use halley_core::device::DeviceCursor;
+use halley_core::ids::{AppId, GroupId, UserId};
+use halley_core::key::SyncKey;
 use halley_core::metrics::Metrics;
 use halley_core::msg_id::MsgIdGenerator;
 use halley_core::placement::bucket_of;
-use halley_core::ports::accounts::{Apps, Tokens, Users};
+use halley_core::ports::PortError;
+use halley_core::ports::accounts::{Apps, GroupProgress, Groups, Tokens, Users};
 use halley_core::ports::bus::{Bus, BusRefused};
 use halley_core::ports::cursors::Cursors;
 use halley_core::ports::directory::Directory;
@@ -28,6 +31,10 @@ pub struct Ports {
     pub users: Arc<dyn Users>,
     /// Access tokens.
     pub tokens: Arc<dyn Tokens>,
+    /// Who is in which super group.
+    pub groups: Arc<dyn Groups>,
+    /// How far those are up to date.
+    pub progress: Arc<dyn GroupProgress>,
     /// Device cursors.
     pub cursors: Arc<dyn Cursors>,
     /// For the look-back of new devices.
@@ -111,6 +118,19 @@ impl Logic for LogicService {
 
     fn cursor(&self, cursor: DeviceCursor) {
         self.ports.cursors.save(cursor);
+    }
+
+    fn feeds(
+        &self,
+        app: AppId,
+        user: UserId,
+        at_least: SyncKey,
+    ) -> Reply<Result<Vec<(GroupId, SyncKey)>, PortError>> {
+        let ports = self.ports.clone();
+        now_or_later(Box::pin(async move {
+            ports.progress.reach(at_least).await?;
+            ports.groups.feeds_of(app, user).await
+        }))
     }
 
     fn send(&self, command: SendCommand, now: Now) -> Result<(), SendRefused> {

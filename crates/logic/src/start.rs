@@ -2,7 +2,8 @@
 
 use halley_core::command::{ConnectRefused, ConnectRequest};
 use halley_core::device::{
-    DEVICE_KEY_BYTES_MAX, Device, DeviceCursor, DeviceStart, LOOK_BACK_ENTRIES_MAX, LOOK_BACK_MS, start_of,
+    DEVICE_KEY_BYTES_MAX, Device, DeviceCursor, DeviceStart, LOOK_BACK_ENTRIES_MAX, LOOK_BACK_MS, Start,
+    start_of,
 };
 use halley_core::ids::{AppId, UserId};
 use halley_core::key::SyncKey;
@@ -23,21 +24,22 @@ impl Ports {
         app: AppId,
         user: UserId,
         now_ms: u64,
-    ) -> Result<SyncKey, ConnectRefused> {
+    ) -> Result<Start, ConnectRefused> {
         let inbox = TimelineId::Inbox(app, user);
         let Some(device) = &request.device else {
-            return self.timelines.head(inbox).await.map_err(unavailable);
+            return self.timelines.head(inbox).await.map(Start::at).map_err(unavailable);
         };
         if device.key.0.len() > DEVICE_KEY_BYTES_MAX {
             return Err(ConnectRefused::Malformed);
         }
         let known = self.cursors.load(app, user).await.map_err(unavailable)?;
         let start = match start_of(&device.key, device.class, &known) {
-            DeviceStart::At(position) => position,
-            DeviceStart::AtMost(position) => position.min(self.look_back(inbox, now_ms).await?),
+            DeviceStart::At(start) => start,
+            DeviceStart::AtMost(start) => start.at_most(self.look_back(inbox, now_ms).await?),
         };
         if !known.iter().any(|cursor| cursor.device == device.key) {
-            self.cursors.begin(cursor(device, app, user, start, now_ms)).await.map_err(unavailable)?;
+            let cursor = cursor(device, app, user, start.clone(), now_ms);
+            self.cursors.begin(cursor).await.map_err(unavailable)?;
         }
         Ok(start)
     }
@@ -71,6 +73,15 @@ impl Ports {
     }
 }
 
-fn cursor(device: &Device, app: AppId, user: UserId, position: SyncKey, now_ms: u64) -> DeviceCursor {
-    DeviceCursor { app, user, device: device.key.clone(), class: device.class, position, updated_ms: now_ms }
+fn cursor(device: &Device, app: AppId, user: UserId, start: Start, now_ms: u64) -> DeviceCursor {
+    let Start { position, lagging } = start;
+    DeviceCursor {
+        app,
+        user,
+        device: device.key.clone(),
+        class: device.class,
+        position,
+        lagging,
+        updated_ms: now_ms,
+    }
 }

@@ -138,6 +138,14 @@ impl Groups for OneGroup {
     fn groups_of(&self, _app: AppId, _user: UserId) -> Reply<Result<Vec<GroupId>, PortError>> {
         Reply::Ready(Ok(Vec::new()))
     }
+
+    fn feeds_of(
+        &self,
+        _app: AppId,
+        _user: UserId,
+    ) -> Reply<Result<Vec<(GroupId, SyncKey)>, PortError>> {
+        Reply::Ready(Ok(Vec::new()))
+    }
 }
 
 /// `alice` is known, nobody else who is not decimal; while down, nobody is.

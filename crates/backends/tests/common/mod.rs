@@ -169,7 +169,7 @@ pub fn follow(parts: &Embedded, batch_max: usize) {
 }
 
 pub fn apply_groups(parts: &Embedded, batch: &[TailRecord]) {
-    let changes: Vec<_> = batch.iter().filter_map(change_of).collect();
+    let changes: Vec<_> = batch.iter().filter_map(|record| JournaledChange::of(&record.entry)).collect();
     if let Some(last) = batch.last() {
         parts.state.apply(&changes, watermark(last)).expect("applies");
     }
@@ -177,13 +177,6 @@ pub fn apply_groups(parts: &Embedded, batch: &[TailRecord]) {
 
 pub fn watermark(record: &TailRecord) -> Watermark {
     Watermark { seq: record.seq, key: record.entry.key, position: record.position }
-}
-
-pub fn change_of(record: &TailRecord) -> Option<JournaledChange> {
-    let message = &record.entry.record.message;
-    let Conversation::Group(group) = message.conversation else { return None };
-    let change: GroupChange = serde_json::from_slice(&message.content.bytes).ok()?;
-    Some(JournaledChange { app: message.app, group, change, key: record.entry.key, time_ms: message.time_ms })
 }
 
 pub fn message(id: i64, from: i64, to: i64, text: &[u8]) -> Record {

@@ -13,7 +13,7 @@ use halley_core::group::{self, Group, GroupChange, GroupProfile, Role};
 use halley_core::ids::{GroupId, UserId};
 use halley_core::key::SyncKey;
 use halley_core::message::{Conversation, EntryKind};
-use halley_core::ports::accounts::{GroupState, Groups};
+use halley_core::ports::accounts::{GroupState, Groups, JournaledChange};
 use halley_core::ports::cursors::Cursors;
 use halley_core::ports::dedup::DedupKey;
 use halley_core::ports::journal::Journal;
@@ -127,7 +127,7 @@ fn act(world: &mut World, model: &mut Model, random: &mut Random) {
                 let done = parts.index.watermark().seq;
                 let batch =
                     parts.tail.read_after(done, 1 + random.below(8) as usize).expect("unindexed is kept");
-                let changes: Vec<_> = batch.iter().filter_map(crate::common::change_of).collect();
+                let changes: Vec<_> = batch.iter().filter_map(|record| JournaledChange::of(&record.entry)).collect();
                 let Some(last) = batch.last() else { continue };
                 if parts.state.apply(&changes, watermark(last)).is_ok() {
                     let reached = parts.index.apply(&batch).expect("in memory");
@@ -187,6 +187,7 @@ fn cursor(user: i64, position: i64) -> DeviceCursor {
         device: DeviceKey::new("d", DeviceClass::Web, ""),
         class: DeviceClass::Web,
         position: SyncKey::from_raw(position).expect("positive"),
+        lagging: vec![(GroupId(position), SyncKey::START)],
         updated_ms: 0,
     }
 }

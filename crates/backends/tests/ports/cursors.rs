@@ -1,7 +1,7 @@
 //! [`Cursors`]: read your writes; after a reopen they may lag, never lead.
 
 use halley_core::device::{DeviceClass, DeviceCursor, DeviceKey};
-use halley_core::ids::UserId;
+use halley_core::ids::{GroupId, UserId};
 use halley_core::key::SyncKey;
 use halley_core::ports::cursors::Cursors;
 
@@ -13,6 +13,7 @@ in_both_worlds! {
     a_clean_close_keeps_them,
     the_further_position_stays,
     devices_and_users_are_apart,
+    the_feeds_that_lag_stay_with_their_cursor,
 }
 
 fn cursor(user: i64, device: &str, position: i64) -> DeviceCursor {
@@ -22,6 +23,7 @@ fn cursor(user: i64, device: &str, position: i64) -> DeviceCursor {
         device: DeviceKey::new(device, DeviceClass::Phone, ""),
         class: DeviceClass::Phone,
         position: SyncKey::from_raw(position).expect("positive"),
+        lagging: Vec::new(),
         updated_ms: position.unsigned_abs(),
     }
 }
@@ -73,6 +75,28 @@ fn devices_and_users_are_apart(world: &mut World) {
         assert_eq!(load(world, 2), [cursor(2, "a", 3)]);
         assert_eq!(load(world, i64::MAX), [cursor(i64::MAX, "a", 4)]);
         assert_eq!(load(world, 3), []);
+        world.reopen();
+    }
+}
+
+fn the_feeds_that_lag_stay_with_their_cursor(world: &mut World) {
+    let lagging = |position: i64, feeds: &[(i64, i64)]| {
+        let feed = |(group, at): &(i64, i64)| (GroupId(*group), SyncKey::from_raw(*at).expect("positive"));
+        DeviceCursor { lagging: feeds.iter().map(feed).collect(), ..cursor(1, "a", position) }
+    };
+    let begun = lagging(5, &[(9, 2)]);
+    let reply = world.parts().state.begin(begun.clone());
+    world.wait(reply).expect("begins");
+    assert_eq!(load(world, 1), [begun]);
+    let far = lagging(50, &[(7, 20), (i64::MAX, 0)]);
+    world.parts().state.save(far.clone());
+    world.parts().state.save(lagging(40, &[]));
+    assert_eq!(load(world, 1), [far.clone()], "further, and what it says of its feeds");
+    world.reopen();
+    assert_eq!(load(world, 1), [far]);
+    world.parts().state.save(lagging(50, &[]));
+    for _ in 0..2 {
+        assert_eq!(load(world, 1), [lagging(50, &[])], "nothing lags any more");
         world.reopen();
     }
 }

@@ -14,6 +14,7 @@ in_both_worlds! {
     a_repeated_change_has_no_second_effect,
     an_answer_is_never_older_than_the_last_apply,
     what_was_not_applied_is_applied_at_the_next_start,
+    the_feeds_of_a_user_are_those_of_super_groups_since_they_joined,
 }
 
 fn group(world: &mut World, id: i64) -> Option<Arc<Group>> {
@@ -106,4 +107,33 @@ fn what_was_not_applied_is_applied_at_the_next_start(world: &mut World) {
     world.reopen();
     assert_eq!(group(world, 7).expect("there").members.len(), 3);
     assert_eq!(world.parts().recovery.changes_applied, 1);
+}
+
+fn the_feeds_of_a_user_are_those_of_super_groups_since_they_joined(world: &mut World) {
+    let profile = |is_super| GroupProfile { is_super, ..GroupProfile::default() };
+    let created = |is_super| GroupChange::Created { profile: profile(is_super), owner: 1, members: vec![2] };
+    let changes = [
+        (7, created(true)),
+        (8, created(false)),
+        (9, created(false)),
+        (7, GroupChange::MembersAdded { members: vec![3] }),
+        (9, GroupChange::Profile { profile: profile(true) }),
+        (7, GroupChange::MembersRemoved { members: vec![2] }),
+    ];
+    for (id, (group, change)) in (1..).zip(&changes) {
+        world.send(group_change(id, *group, change));
+    }
+    world.follow(10);
+    let feeds_of = |world: &mut World, user: i64| -> Vec<(i64, u64)> {
+        let reply = world.parts().state.feeds_of(APP, UserId(user));
+        let feeds = world.wait(reply).expect("reads");
+        feeds.into_iter().map(|(group, joined)| (group.0, joined.place())).collect()
+    };
+    for _ in 0..2 {
+        assert_eq!(feeds_of(world, 1), [(7, 1), (9, 3)]);
+        assert_eq!(feeds_of(world, 2), [(9, 3)], "removed from 7");
+        assert_eq!(feeds_of(world, 3), [(7, 4)]);
+        assert_eq!(feeds_of(world, 4), []);
+        world.reopen();
+    }
 }

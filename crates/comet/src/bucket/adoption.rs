@@ -85,19 +85,17 @@ impl<S> Bucket<S> {
         self.resume(slot);
     }
 
-    /// The session begins, in its user's bucket: it follows its inbox, and the client is told that it may.
+    /// The session begins, in its user's bucket: it follows its inbox and feeds, and the client is told that it may.
     pub(crate) fn begin_session(&mut self, slot: u32, login: &Login, connected: Connected) {
         let addr = ConnAddr {
             node: self.shared.node,
             bucket: self.id,
             conn: self.conns.token(slot).conn_id(self.id),
         };
-        let timeline = TimelineId::Inbox(connected.app.id, connected.user);
-        let need = if self.followers.add(timeline, slot) {
-            self.feed.attach(timeline)
-        } else {
-            self.feed.position()
-        };
+        let (app, user) = (connected.app.id, connected.user);
+        let inbox = TimelineId::Inbox(app, user);
+        let is_first = self.followers.add(inbox, slot);
+        let need = if is_first { self.feed.attach(inbox) } else { self.feed.position() };
         let idle = self.tick.after(self.config().idle_timeout);
         let delay = self.config().resend_delay_min;
         let since_ms = self.now.wall_ms;
@@ -122,7 +120,11 @@ impl<S> Bucket<S> {
         let reply = Header { op: Op::AUTH_REPLY, ..login.header };
         self.send_frame(slot, reply, &[]);
         self.arm(slot);
-        self.queue_catch_up(slot);
-        self.limit_sessions(timeline);
+        if is_first {
+            self.ask_feeds(app, user, need);
+        } else {
+            self.begin_following(slot, app, user);
+        }
+        self.limit_sessions(inbox, slot);
     }
 }

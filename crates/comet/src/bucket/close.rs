@@ -29,10 +29,7 @@ impl<S> Bucket<S> {
         let conn = self.conns.remove(slot)?;
         self.wheel.disarm(slot);
         if let Phase::Open(session) = &conn.phase {
-            let timeline = session.timeline();
-            if self.followers.remove(timeline, slot) {
-                self.feed.detach(timeline);
-            }
+            self.end_following(slot, session.info.app, session.info.user);
         }
         Some(conn)
     }

@@ -13,6 +13,7 @@ use halley_core::ports::feed::FeedReader;
 use super::conn::Conn;
 use super::drain::Drain;
 use super::followers::Followers;
+use super::following::Following;
 use super::io::Deferred;
 use super::outbox::Buffers;
 use super::render::Renderer;
@@ -35,6 +36,7 @@ pub struct Bucket<S> {
     pub(crate) tick: Tick,
     pub(crate) conns: Slots<Conn<S>>,
     pub(crate) followers: Followers,
+    pub(crate) following: Following,
     pub(crate) wheel: Wheel,
     pub(crate) renderer: Renderer,
     pub(crate) buffers: Buffers,
@@ -107,6 +109,7 @@ impl<S> Bucket<S> {
             tick: Tick(0),
             conns: Slots::new(),
             followers: Followers::default(),
+            following: Following::default(),
             wheel: Wheel::new(),
             renderer: Renderer::new(),
             buffers: Buffers::default(),

@@ -1,8 +1,10 @@
 //! Which sessions of a bucket follow which timeline.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use halley_core::key::SyncKey;
 use halley_core::timeline::TimelineId;
 
 /// Fast hashing of ids that come from our own tables (users cannot choose them freely: those of decimal ids must be
@@ -47,7 +49,7 @@ impl Hasher for IdHasher {
     }
 }
 
-/// The sessions of one timeline: mostly one.
+/// The sessions of one timeline: mostly one. Ascending, each once: those of a large feed come and go cheaply.
 enum Slots {
     One(u32),
     Many(Vec<u32>),
@@ -60,29 +62,63 @@ impl Slots {
             Self::Many(slots) => slots,
         }
     }
+
+    fn add(&mut self, slot: u32) {
+        match self {
+            Self::Many(slots) => {
+                if let Err(place) = slots.binary_search(&slot) {
+                    slots.insert(place, slot);
+                }
+            }
+            Self::One(other) if *other == slot => {}
+            Self::One(other) => {
+                let other = *other;
+                *self = Self::Many(vec![other.min(slot), other.max(slot)]);
+            }
+        }
+    }
+
+    /// `true` when it was the last.
+    fn remove(&mut self, slot: u32) -> bool {
+        match self {
+            Self::Many(slots) => {
+                if let Ok(place) = slots.binary_search(&slot) {
+                    slots.remove(place);
+                }
+                if let [last] = slots[..] {
+                    *self = Self::One(last);
+                }
+                false
+            }
+            Self::One(last) => *last == slot,
+        }
+    }
+}
+
+/// A timeline that somebody here follows.
+struct Followed {
+    slots: Slots,
+    /// Of a feed: nothing of it that the bucket has been given is newer. So a session needs no read for a feed without
+    /// news.
+    mark: SyncKey,
 }
 
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Followers {
-    timelines: HashMap<TimelineId, Slots, BuildHasherDefault<IdHasher>>,
+    timelines: HashMap<TimelineId, Followed, BuildHasherDefault<IdHasher>>,
 }
 
 impl Followers {
-    /// Adds a session; `true` when it is the first of its timeline here.
+    /// Adds a session; `true` when it is the first of its timeline here. One that is there already stays.
     pub(crate) fn add(&mut self, timeline: TimelineId, slot: u32) -> bool {
-        match self.timelines.get_mut(&timeline) {
-            None => {
-                self.timelines.insert(timeline, Slots::One(slot));
+        match self.timelines.entry(timeline) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(Followed { slots: Slots::One(slot), mark: SyncKey::START });
                 true
             }
-            Some(Slots::Many(slots)) => {
-                slots.push(slot);
-                false
-            }
-            Some(slots @ Slots::One(_)) => {
-                let first = slots.as_slice()[0];
-                *slots = Slots::Many(vec![first, slot]);
+            Entry::Occupied(mut followed) => {
+                followed.get_mut().slots.add(slot);
                 false
             }
         }
@@ -90,44 +126,58 @@ impl Followers {
 
     /// Removes a session; `true` when it was the last of its timeline here.
     pub(crate) fn remove(&mut self, timeline: TimelineId, slot: u32) -> bool {
-        let Some(slots) = self.timelines.get_mut(&timeline) else {
-            return false;
-        };
-        if let Slots::Many(many) = slots {
-            if let Some(index) = many.iter().position(|other| *other == slot) {
-                many.swap_remove(index);
+        let was_last = self.timelines.get_mut(&timeline).is_some_and(|followed| followed.slots.remove(slot));
+        if was_last {
+            self.timelines.remove(&timeline);
+            if self.timelines.capacity() > 4 * self.timelines.len().max(64) {
+                self.timelines.shrink_to(2 * self.timelines.len());
             }
-            if let [last] = many[..] {
-                *slots = Slots::One(last);
-            }
-            return false;
         }
-        if slots.as_slice() != [slot] {
-            return false;
-        }
-        self.timelines.remove(&timeline);
-        if self.timelines.capacity() > 4 * self.timelines.len().max(64) {
-            self.timelines.shrink_to(2 * self.timelines.len());
-        }
-        true
+        was_last
     }
 
     /// Appends the sessions of a timeline to `into`.
     pub(crate) fn of(&self, timeline: TimelineId, into: &mut Vec<u32>) {
-        if let Some(slots) = self.timelines.get(&timeline) {
-            into.extend_from_slice(slots.as_slice());
+        if let Some(followed) = self.timelines.get(&timeline) {
+            into.extend_from_slice(followed.slots.as_slice());
         }
+    }
+
+    /// Whether anybody here follows it.
+    pub(crate) fn has(&self, timeline: TimelineId) -> bool {
+        self.timelines.contains_key(&timeline)
     }
 
     /// All timelines somebody follows.
     pub(crate) fn timelines(&self) -> Vec<TimelineId> {
         self.timelines.keys().copied().collect()
     }
+
+    /// Nothing of this feed is newer; START when nobody follows it.
+    pub(crate) fn mark(&self, timeline: TimelineId) -> SyncKey {
+        self.timelines.get(&timeline).map_or(SyncKey::START, |followed| followed.mark)
+    }
+
+    /// Something of this feed may be as new as that.
+    pub(crate) fn raise_mark(&mut self, timeline: TimelineId, key: SyncKey) {
+        if let Some(followed) = self.timelines.get_mut(&timeline) {
+            followed.mark = followed.mark.max(key);
+        }
+    }
+
+    /// A read has shown that nothing is newer than `newest`, up to `complete_to`.
+    pub(crate) fn lower_mark(&mut self, timeline: TimelineId, newest: SyncKey, complete_to: SyncKey) {
+        if let Some(followed) = self.timelines.get_mut(&timeline)
+            && followed.mark <= complete_to
+        {
+            followed.mark = followed.mark.min(newest);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use halley_core::ids::{AppId, UserId};
+    use halley_core::ids::{AppId, GroupId, UserId};
 
     use super::*;
 
@@ -140,12 +190,29 @@ mod tests {
         assert!(!followers.add(inbox, 5));
         assert!(!followers.remove(inbox, 3));
         assert!(!followers.remove(inbox, 9));
+        assert!(!followers.add(inbox, 4), "there already");
         let mut slots = Vec::new();
         followers.of(inbox, &mut slots);
-        slots.sort_unstable();
         assert_eq!(slots, [4, 5]);
         assert!(!followers.remove(inbox, 4));
         assert!(followers.remove(inbox, 5));
         assert!(followers.timelines().is_empty());
+    }
+
+    #[test]
+    fn a_read_lowers_the_mark_of_a_feed_unless_something_came_meanwhile() {
+        let key = |raw| SyncKey::from_raw(raw).expect("positive");
+        let feed = TimelineId::Feed(AppId(1), GroupId(7));
+        let mut followers = Followers::default();
+        followers.raise_mark(feed, key(9));
+        assert_eq!(followers.mark(feed), SyncKey::START, "nobody follows it");
+        followers.add(feed, 3);
+        followers.raise_mark(feed, key(9));
+        followers.lower_mark(feed, key(2), key(8));
+        assert_eq!(followers.mark(feed), key(9), "the read did not reach it");
+        followers.lower_mark(feed, key(4), key(9));
+        assert_eq!(followers.mark(feed), key(4));
+        followers.lower_mark(feed, key(6), key(9));
+        assert_eq!(followers.mark(feed), key(4));
     }
 }

@@ -83,16 +83,25 @@ impl<S> Bucket<S> {
         if let Answer::Name(app, user, result) = &completed.answer {
             self.renderer.learn(*app, *user, result);
         }
+        let answer = match completed.answer {
+            Answer::Feeds(app, user, at_least, result) => {
+                self.feeds_came(app, user, at_least, result);
+                return;
+            }
+            answer => answer,
+        };
         let Some(slot) = self.conns.find(completed.token) else {
             return;
         };
-        match completed.answer {
+        match answer {
             Answer::Connect(result) => {
                 self.connected(slot, result);
                 self.resume(slot);
             }
-            Answer::Page(result) => self.page_came(slot, result),
+            Answer::Page(track, result) => self.page_came(slot, track, result),
             Answer::Name(_, _, result) => self.name_came(slot, result.is_ok()),
+            // Its own way above: it is the user's, not a connection's.
+            Answer::Feeds(..) => {}
         }
     }
 }

@@ -5,11 +5,14 @@ use std::io;
 use halley_core::command::{ConnectRefused, Connected};
 use halley_core::ids::{AppId, UserId};
 use halley_core::ports::PortError;
+use halley_core::key::SyncKey;
 use halley_core::ports::timelines::Page;
 use halley_core::reply::BoxFuture;
 use std::sync::Arc;
 
+use super::following::Feeds;
 use super::slots::Token;
+use super::window::Track;
 
 /// What a read gave.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,6 +82,7 @@ pub struct Completed {
 #[derive(Debug)]
 pub(crate) enum Answer {
     Connect(Result<Connected, ConnectRefused>),
-    Page(Result<Page, PortError>),
+    Page(Track, Result<Page, PortError>),
     Name(AppId, UserId, Result<Option<Arc<str>>, PortError>),
+    Feeds(AppId, UserId, SyncKey, Result<Feeds, PortError>),
 }

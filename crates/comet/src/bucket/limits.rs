@@ -37,7 +37,7 @@ impl<S> Bucket<S> {
     }
 
     /// A session has begun: with more than a user may have, the oldest is closed. All of a user's are in this bucket.
-    pub(crate) fn limit_sessions(&mut self, inbox: TimelineId) {
+    pub(crate) fn limit_sessions(&mut self, inbox: TimelineId, newest: u32) {
         let most = self.config().sessions_per_user;
         if most == 0 {
             return;
@@ -50,8 +50,9 @@ impl<S> Bucket<S> {
             conn.session().map(|session| (*slot, session.info.since_ms))
         });
         let count = open.clone().count();
-        // At one time the one that came first stands first.
-        let oldest = open.min_by_key(|(_, since_ms)| *since_ms).map(|(slot, _)| slot);
+        // Never the one that has just come, though others came in the same millisecond.
+        let others = open.filter(|(slot, _)| *slot != newest);
+        let oldest = others.min_by_key(|(_, since_ms)| *since_ms).map(|(slot, _)| slot);
         self.work.slots = slots;
         if count > usize::try_from(most).unwrap_or(usize::MAX)
             && let Some(oldest) = oldest

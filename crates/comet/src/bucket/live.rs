@@ -1,13 +1,17 @@
-//! The live path: entries of the feed go to the sessions that follow their timelines.
+//! The live path: entries of the journal's feed go to the sessions that follow their timelines.
 
 use std::task::{Context, Poll};
 
+use halley_core::ids::GroupId;
 use halley_core::key::SyncKey;
+use halley_core::message::EntryKind;
 use halley_core::ports::feed::FeedEvent;
 use halley_core::record::Entry;
+use halley_core::timeline::TimelineId;
 
 use super::core::Bucket;
 use super::push::Given;
+use super::window::Track;
 
 impl<S> Bucket<S> {
     /// Takes up to `max` records from the feed and shows them. Ready when there were some, and perhaps more.
@@ -29,11 +33,24 @@ impl<S> Bucket<S> {
         for timeline in entry.record.timelines() {
             slots.clear();
             self.followers.of(timeline, &mut slots);
-            for slot in &slots {
-                self.show(*slot, entry);
+            match timeline {
+                TimelineId::Inbox(..) => {
+                    for slot in &slots {
+                        self.show(*slot, entry);
+                    }
+                }
+                TimelineId::Feed(_, group) => {
+                    self.followers.raise_mark(timeline, entry.key);
+                    for slot in &slots {
+                        self.show_in_feed(*slot, group, entry);
+                    }
+                }
             }
         }
         self.work.slots = slots;
+        if entry.record.message.kind == EntryKind::GROUP_CHANGE {
+            self.group_changed(entry);
+        }
     }
 
     /// Shows an entry to a session, if it is live and can take it; else the session is behind, and reads it later.
@@ -48,11 +65,52 @@ impl<S> Bucket<S> {
             session.need = entry.key;
             return;
         }
-        match self.give(slot, entry) {
+        if !self.is_given(slot, Track::Main, entry) {
+            self.fall_behind(slot, entry.key);
+        }
+    }
+
+    /// Shows an entry of a super group's feed, as one of the inbox; if it cannot be shown now, only this feed lags.
+    fn show_in_feed(&mut self, slot: u32, group: GroupId, entry: &Entry) {
+        let has_room = self.room_for_feeds(slot) > 0;
+        let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) else {
+            return;
+        };
+        if entry.record.targets.inboxes().binary_search(&session.info.user).is_ok() {
+            // It stands in the inbox too, and is shown there.
+            return;
+        }
+        let track = match session.lagging.get(group) {
+            Some(lag) if entry.key <= lag.seen => return,
+            Some(lag) if session.waiting || lag.seen < lag.need => None,
+            Some(_) => Some(Track::Feed(group)),
+            None if entry.key <= session.seen => return,
+            None => session.is_live().then_some(Track::Main),
+        };
+        if track.is_some_and(|track| has_room && self.is_given(slot, track, entry)) {
+            return;
+        }
+        let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) else {
+            return;
+        };
+        match session.lagging.get_mut(group) {
+            Some(lag) => lag.need = entry.key,
+            None => {
+                session.lag(group, entry.key);
+                self.metrics().feeds_lagging.inc();
+            }
+        }
+        self.queue_catch_up(slot);
+    }
+
+    /// `false`: there was no room for all of it, or a name in it must be asked for first.
+    fn is_given(&mut self, slot: u32, track: Track, entry: &Entry) -> bool {
+        match self.give(slot, track, entry) {
             Given::Whole => self.work.shown = true,
             Given::Passed => {}
-            Given::Full | Given::Wants(..) => self.fall_behind(slot, entry.key),
+            Given::Full | Given::Wants(..) => return false,
         }
+        true
     }
 
     fn fall_behind(&mut self, slot: u32, need: SyncKey) {
@@ -63,16 +121,28 @@ impl<S> Bucket<S> {
         }
     }
 
-    /// The feed's epoch changed: nothing it promised holds. Everybody attaches anew and reads up to there.
+    /// The feed's epoch changed: nothing it promised holds. Everybody attaches anew and reads up to there; what groups have
+    /// become meanwhile is asked.
     fn feed_broke(&mut self) {
         let mut slots = Vec::new();
+        let mut inboxes = Vec::new();
         for timeline in self.followers.timelines() {
             let watermark = self.feed.attach(timeline);
-            slots.clear();
-            self.followers.of(timeline, &mut slots);
-            for slot in &slots {
-                self.fall_behind(*slot, watermark);
+            match timeline {
+                TimelineId::Feed(..) => self.followers.raise_mark(timeline, watermark),
+                TimelineId::Inbox(app, user) => {
+                    slots.clear();
+                    self.followers.of(timeline, &mut slots);
+                    for slot in &slots {
+                        self.fall_behind(*slot, watermark);
+                    }
+                    inboxes.push((app, user, watermark));
+                }
             }
+        }
+        // With the marks of all feeds in place.
+        for (app, user, watermark) in inboxes {
+            self.ask_feeds(app, user, watermark);
         }
     }
 }

@@ -12,7 +12,7 @@ use super::core::Bucket;
 use super::render::Rendered;
 use super::session::Partly;
 use super::tick::Tick;
-use super::window::{Acked, PushSeq};
+use super::window::{Acked, PushSeq, Track};
 
 /// The header of a push: stamped per connection, the body is shared. Receivers ignore `ack`.
 fn header(seq: PushSeq) -> Header {
@@ -44,28 +44,29 @@ impl<S> Bucket<S> {
 
     /// Gives a session an entry: pushes its parts as far as there is room, from where it stopped if it did. Only the last
     /// part covers the entry's key: a change that is acknowledged in part is shown again after a reconnect.
-    pub(crate) fn give(&mut self, slot: u32, entry: &Entry) -> Given {
+    pub(crate) fn give(&mut self, slot: u32, track: Track, entry: &Entry) -> Given {
         loop {
-            if self.room(slot) == 0 {
+            if self.room_on(slot, track) == 0 {
                 return Given::Full;
             }
             let Some(session) = self.conns.get(slot).and_then(|conn| conn.session()) else {
                 return Given::Full;
             };
-            let (seen, part) = (session.seen, session.partly.shown_of(entry.key));
+            let Some(seen) = session.seen_of(track) else { return Given::Full };
+            let part = session.partly.shown_of(entry.key);
             match self.renderer.render(entry, part, &*self.ports.users) {
                 Rendered::Body(body, false) => {
-                    let _seq = self.push(slot, entry.key, &body);
+                    let _seq = self.push(slot, track, entry.key, &body);
                     return Given::Whole;
                 }
                 Rendered::Body(body, true) => {
-                    let _seq = self.push(slot, seen, &body);
+                    let _seq = self.push(slot, track, seen, &body);
                     if let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) {
                         session.partly = Partly { key: entry.key, parts: part + 1 };
                     }
                 }
                 Rendered::Skip => {
-                    self.pass(slot, entry.key);
+                    self.pass(slot, track, entry.key);
                     return Given::Passed;
                 }
                 Rendered::Wants(app, user) => return Given::Wants(app, user),
@@ -73,15 +74,30 @@ impl<S> Bucket<S> {
         }
     }
 
-    /// Pushes a frame, which shows everything up to `key`; the caller has seen that there is room. Answers the push sequence.
-    pub(crate) fn push(&mut self, slot: u32, key: SyncKey, body: &Arc<[u8]>) -> i32 {
+    /// How many entries of feeds a session can be given now: a part of the window stays free, so that a flood in a super
+    /// group never fills it for what is in the inbox.
+    pub(crate) fn room_for_feeds(&self, slot: u32) -> usize {
+        self.room(slot).saturating_sub(self.config().window / 4)
+    }
+
+    /// The room there is for this track.
+    pub(crate) fn room_on(&self, slot: u32, track: Track) -> usize {
+        match track {
+            Track::Main => self.room(slot),
+            Track::Feed(_) => self.room_for_feeds(slot),
+        }
+    }
+
+    /// Pushes a frame, which shows everything of the track up to `key`; the caller has seen that there is room. Answers the
+    /// push sequence.
+    pub(crate) fn push(&mut self, slot: u32, track: Track, key: SyncKey, body: &Arc<[u8]>) -> i32 {
         let (tick, delay) = (self.tick, self.config().resend_delay_min);
         let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) else {
             return 0;
         };
         let first = session.window.is_empty();
-        let seq = session.window.push(key, Arc::clone(body), tick);
-        session.seen = key;
+        let seq = session.window.push(track, key, Arc::clone(body), tick);
+        session.set_seen(track, key);
         if first {
             session.resend.restart(tick, delay, true);
             self.arm(slot);
@@ -91,10 +107,19 @@ impl<S> Bucket<S> {
         seq.wire()
     }
 
-    /// Everything up to `key` needs no push.
-    pub(crate) fn pass(&mut self, slot: u32, key: SyncKey) {
+    /// Everything of the track up to `key` needs no push.
+    pub(crate) fn pass(&mut self, slot: u32, track: Track, key: SyncKey) {
         let session = self.conns.get_mut(slot).and_then(|conn| conn.session_mut());
-        if session.is_some_and(|session| session.pass(key)) {
+        if session.is_some_and(|session| session.pass(track, key)) {
+            self.cursor_moved(slot);
+        }
+    }
+
+    /// Gives feeds that have caught up back to the main position.
+    pub(crate) fn merge(&mut self, slot: u32) {
+        let feed = self.feed.position();
+        let session = self.conns.get_mut(slot).and_then(|conn| conn.session_mut());
+        if session.is_some_and(|session| session.merge(feed)) {
             self.cursor_moved(slot);
         }
     }
@@ -112,16 +137,14 @@ impl<S> Bucket<S> {
             Acked::Marked => {
                 self.metrics().push_acks.inc();
             }
-            Acked::Moved(key) => {
-                session.acked = key;
+            Acked::Moved(track, key) => {
+                session.set_acked(track, key);
                 let outstanding = !session.window.is_empty();
                 session.resend.restart(tick, delay, outstanding);
-                let behind = !session.is_live();
                 self.metrics().push_acks.inc();
                 self.cursor_moved(slot);
-                if behind {
-                    self.queue_catch_up(slot);
-                }
+                self.merge(slot);
+                self.queue_catch_up(slot);
             }
         }
     }

@@ -1,18 +1,23 @@
-//! A session: a cursor over its user's inbox, and the window of what it was shown and has not acknowledged.
+//! A session: a cursor over its user's inbox and the feeds of their super groups, and the window of what it was shown and
+//! has not acknowledged.
 //!
-//! **Invariant:** `acked <= seen`, and everything of the inbox at or below `seen` has been pushed or needs no push.
-//! The session is *live* when `seen >= need`: then every entry above `seen` comes from the feed. Otherwise it is
-//! *behind*: nothing is kept for it, it reads its timeline after `seen`.
+//! **Invariant:** `acked <= seen`, and everything of the inbox, and of the feeds that do not lag, at or below `seen` has
+//! been pushed or needs no push. The session is *live* when `seen >= need`: then every entry above `seen` comes from the
+//! journal's feed. Otherwise it is *behind*: nothing is kept for it, it reads its inbox after `seen`. Keys of all timelines
+//! are of one order (the embedded journal has one partition); `seen` is never above what the bucket has been given, but for
+//! where the session began. A feed that lags ([`super::lagging`]) has a position of its own.
 
 use std::time::Duration;
 
-use halley_core::device::DeviceCursor;
+use halley_core::device::{DeviceCursor, Start};
+use halley_core::ids::GroupId;
 use halley_core::key::SyncKey;
 use halley_core::session::SessionInfo;
 use halley_core::timeline::TimelineId;
 
+use super::lagging::{Lag, Lagging};
 use super::tick::Tick;
-use super::window::Window;
+use super::window::{Track, Window};
 
 /// See the module.
 pub(crate) struct Session {
@@ -21,8 +26,10 @@ pub(crate) struct Session {
     pub(crate) acked: SyncKey,
     /// Everything at or below is shown, or needs not to be.
     pub(crate) seen: SyncKey,
-    /// Up to here it must read the timeline itself: the feed gave these before the session could take them.
+    /// Up to here it must read the inbox itself: the feed gave these before the session could take them.
     pub(crate) need: SyncKey,
+    /// The feeds that stand elsewhere.
+    pub(crate) lagging: Lagging,
     /// The entry after `seen` of which it was shown some parts.
     pub(crate) partly: Partly,
     pub(crate) window: Window,
@@ -35,6 +42,8 @@ pub(crate) struct Session {
     pub(crate) reading: bool,
     /// It stands in the list of sessions that should read.
     pub(crate) in_behind: bool,
+    /// Which feeds its user follows is not known yet: nothing is shown, or read, before it is.
+    pub(crate) waiting: bool,
     /// Sends whose outcome has not come.
     pub(crate) unanswered: u32,
     /// Of the client's last send; echoed in answers.
@@ -42,12 +51,17 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(info: SessionInfo, start: SyncKey, need: SyncKey, delay: Duration) -> Self {
+    pub(crate) fn new(info: SessionInfo, start: Start, need: SyncKey, delay: Duration) -> Self {
+        let mut lagging = Lagging::default();
+        for (group, at) in start.lagging {
+            lagging.add(Lag { group, acked: at, seen: at, need: SyncKey::START, split: SyncKey::START });
+        }
         Self {
             info,
-            acked: start,
-            seen: start,
+            acked: start.position,
+            seen: start.position,
             need,
+            lagging,
             partly: Partly { key: SyncKey::START, parts: 0 },
             window: Window::new(),
             resend: Resend { at: Tick::NEVER, delay, count: 0 },
@@ -55,27 +69,117 @@ impl Session {
             retry_at: Tick::NEVER,
             reading: false,
             in_behind: false,
+            waiting: true,
             unanswered: 0,
             version: 1,
         }
     }
 
-    pub(crate) fn timeline(&self) -> TimelineId {
+    pub(crate) fn inbox(&self) -> TimelineId {
         TimelineId::Inbox(self.info.app, self.info.user)
     }
 
-    pub(crate) fn is_live(&self) -> bool {
-        self.seen >= self.need
+    /// The timeline that is read for this track.
+    pub(crate) fn timeline(&self, track: Track) -> TimelineId {
+        match track {
+            Track::Main => self.inbox(),
+            Track::Feed(group) => TimelineId::Feed(self.info.app, group),
+        }
     }
 
-    /// Everything up to `key` needs no (further) push. `true` when the cursor itself moved.
-    pub(crate) fn pass(&mut self, key: SyncKey) -> bool {
-        self.seen = self.seen.max(key);
-        if self.window.cover(key) || key <= self.acked {
+    /// Whether entries of the inbox, and of feeds that do not lag, are shown as they come.
+    pub(crate) fn is_live(&self) -> bool {
+        !self.waiting && self.seen >= self.need
+    }
+
+    /// What should be read next: the inbox goes first.
+    pub(crate) fn next_read(&self) -> Option<Track> {
+        if self.waiting {
+            None
+        } else if self.seen < self.need {
+            Some(Track::Main)
+        } else {
+            self.lagging.next().map(Track::Feed)
+        }
+    }
+
+    /// How far this track is shown; `None` when it has been given up.
+    pub(crate) fn seen_of(&self, track: Track) -> Option<SyncKey> {
+        match track {
+            Track::Main => Some(self.seen),
+            Track::Feed(group) => self.lagging.get(group).map(|lag| lag.seen),
+        }
+    }
+
+    /// The track is shown up to this key.
+    pub(crate) fn set_seen(&mut self, track: Track, key: SyncKey) {
+        match track {
+            Track::Main => self.seen = self.seen.max(key),
+            Track::Feed(group) => {
+                if let Some(lag) = self.lagging.get_mut(group) {
+                    lag.seen = lag.seen.max(key);
+                }
+            }
+        }
+    }
+
+    /// The track is acknowledged up to this key.
+    pub(crate) fn set_acked(&mut self, track: Track, key: SyncKey) {
+        match track {
+            Track::Main => self.acked = self.acked.max(key),
+            Track::Feed(group) => {
+                if let Some(lag) = self.lagging.get_mut(group) {
+                    lag.acked = lag.acked.max(key);
+                }
+            }
+        }
+    }
+
+    /// Everything of the track up to `key` needs no (further) push. `true` when its cursor itself moved.
+    pub(crate) fn pass(&mut self, track: Track, key: SyncKey) -> bool {
+        self.set_seen(track, key);
+        if self.window.cover(track, key) {
             return false;
         }
-        self.acked = key;
-        true
+        let acked = match track {
+            Track::Main => Some(self.acked),
+            Track::Feed(group) => self.lagging.get(group).map(|lag| lag.acked),
+        };
+        self.set_acked(track, key);
+        acked.is_some_and(|acked| acked < key)
+    }
+
+    /// It could not take what a feed brought, up to `need`: from here on that feed has a position of its own.
+    pub(crate) fn lag(&mut self, group: GroupId, need: SyncKey) {
+        let seen = self.seen;
+        self.lagging.add(Lag { group, acked: seen, seen, need, split: seen });
+    }
+
+    /// It follows this feed, of which what is above `joined` is for it. Nothing of it is newer than `mark`; the bucket
+    /// stands at `feed`.
+    pub(crate) fn follow(&mut self, group: GroupId, joined: SyncKey, mark: SyncKey, feed: SyncKey) {
+        if let Some(lag) = self.lagging.get_mut(group) {
+            lag.acked = lag.acked.max(joined);
+            lag.seen = lag.seen.max(joined);
+            lag.need = lag.need.max(mark);
+            return;
+        }
+        let from = self.seen.max(joined);
+        if mark > from || joined > feed {
+            let split = self.seen;
+            self.lagging.add(Lag { group, acked: from, seen: from, need: mark, split });
+        }
+    }
+
+    /// Gives feeds that have caught up back to the main position. `true` when that moved.
+    pub(crate) fn merge(&mut self, feed: SyncKey) -> bool {
+        if self.lagging.is_empty() || !self.is_live() {
+            return false;
+        }
+        match self.lagging.merge(self.acked, &self.window, feed) {
+            Some(reached) => self.pass(Track::Main, reached.max(self.seen)),
+            None => false,
+        }
     }
 
     /// The cursor as it is kept; `None` without a device.
@@ -87,6 +191,7 @@ impl Session {
             device: device.key.clone(),
             class: device.class,
             position: self.acked,
+            lagging: self.lagging.positions(self.acked),
             updated_ms: now_ms,
         })
     }

@@ -58,7 +58,7 @@ impl<S> Bucket<S> {
             self.save_cursor(slot);
         }
         if read {
-            self.queue_catch_up(slot);
+            self.try_again(slot);
         }
         if resend {
             self.resend(slot);

@@ -11,6 +11,7 @@ use halley_wire::txchat::{Header, Op};
 
 use super::core::Bucket;
 use super::slots::Token;
+use super::window::Track;
 
 /// A transient push as a session of the txchat dialect gets it.
 enum Bytes {
@@ -70,7 +71,7 @@ impl<S> Bucket<S> {
             // It covers what is shown already: the cursor passes it with the push before.
             Bytes::Push(body) => {
                 let seen = session.seen;
-                Pushed::Sent(self.push(slot, seen, body))
+                Pushed::Sent(self.push(slot, Track::Main, seen, body))
             }
             Bytes::Reply(seq, body) => {
                 let header = Header { ver: session.version, op: Op::SEND_MSG_REPLY, seq: *seq, ack: *seq };

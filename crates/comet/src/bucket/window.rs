@@ -1,8 +1,10 @@
-//! The pushes of a session that are not acknowledged yet, in key order.
+//! The pushes of a session that are not acknowledged yet, in the order in which they were sent. Each is on a track: keys
+//! ascend on each, and acknowledgements move each by itself.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use halley_core::ids::GroupId;
 use halley_core::key::SyncKey;
 
 use super::tick::Tick;
@@ -29,8 +31,18 @@ impl PushSeq {
     }
 }
 
+/// What a push is part of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Track {
+    /// The inbox, and every feed that does not lag.
+    Main,
+    /// A feed that lags.
+    Feed(GroupId),
+}
+
 struct Push {
-    /// Everything of the timeline at or below is shown or skipped once this one is.
+    track: Track,
+    /// Everything of the track at or below is shown or skipped once this one is.
     covers: SyncKey,
     /// `None` once it is acknowledged.
     body: Option<Arc<[u8]>>,
@@ -44,8 +56,8 @@ pub(crate) enum Acked {
     Unknown,
     /// Marked; an earlier one is still missing.
     Marked,
-    /// Everything up to this key is acknowledged.
-    Moved(SyncKey),
+    /// Everything of this track up to this key is acknowledged.
+    Moved(Track, SyncKey),
 }
 
 /// A bounded run of pushes with consecutive sequences. An acknowledgement finds its push by subtraction.
@@ -69,21 +81,28 @@ impl Window {
     }
 
     /// Adds a push and answers its sequence.
-    pub(crate) fn push(&mut self, key: SyncKey, body: Arc<[u8]>, now: Tick) -> PushSeq {
+    pub(crate) fn push(&mut self, track: Track, key: SyncKey, body: Arc<[u8]>, now: Tick) -> PushSeq {
         let seq = self.first.plus(self.pushes.len());
-        self.pushes.push_back(Push { covers: key, body: Some(body), sent: now });
+        self.pushes.push_back(Push { track, covers: key, body: Some(body), sent: now });
         seq
     }
 
-    /// Everything up to `key` needs no push. `false`: nothing is outstanding, so the cursor itself may move there.
-    pub(crate) fn cover(&mut self, key: SyncKey) -> bool {
-        match self.pushes.back_mut() {
-            Some(last) => {
-                last.covers = last.covers.max(key);
-                true
-            }
-            None => false,
+    /// Whether a push of this track is not acknowledged yet.
+    pub(crate) fn has_outstanding(&self, track: Track) -> bool {
+        // Mostly the newest one tells.
+        self.pushes.iter().rev().any(|push| push.track == track && push.body.is_some())
+    }
+
+    /// Everything of the track up to `key` needs no push. `false`: nothing of it is outstanding, so its cursor itself may
+    /// move there.
+    pub(crate) fn cover(&mut self, track: Track, key: SyncKey) -> bool {
+        if !self.has_outstanding(track) {
+            return false;
         }
+        if let Some(last) = self.pushes.iter_mut().rev().find(|push| push.track == track) {
+            last.covers = last.covers.max(key);
+        }
+        true
     }
 
     /// Takes an acknowledgement.
@@ -95,16 +114,30 @@ impl Window {
         if push.body.take().is_none() {
             return Acked::Unknown;
         }
-        let mut moved = None;
-        while let Some(push) = self.pushes.pop_front_if(|push| push.body.is_none()) {
+        let track = push.track;
+        let moved = self.prefix_from(track, index);
+        while self.pushes.pop_front_if(|push| push.body.is_none()).is_some() {
             self.first = self.first.plus(1);
-            moved = Some(push.covers);
         }
         if self.pushes.is_empty() {
             // An idle session holds no memory for its window.
             self.pushes = VecDeque::new();
         }
-        moved.map_or(Acked::Marked, Acked::Moved)
+        moved.map_or(Acked::Marked, |key| Acked::Moved(track, key))
+    }
+
+    /// How far the acknowledged prefix of a track goes, if the push at `index` is part of it.
+    fn prefix_from(&self, track: Track, index: usize) -> Option<SyncKey> {
+        let mut of_track = self.pushes.iter().enumerate().filter(|(_, push)| push.track == track);
+        let mut reached = None;
+        let first_missing = of_track.find_map(|(place, push)| {
+            if push.body.is_some() {
+                return Some(place);
+            }
+            reached = Some(push.covers);
+            None
+        });
+        reached.filter(|_| first_missing.is_none_or(|missing| missing > index))
     }
 
     /// Calls `resend` with every push that was sent at or before `before` and is not acknowledged; they count as
@@ -127,11 +160,15 @@ mod tests {
         SyncKey::from_raw(raw).expect("positive")
     }
 
+    fn moved(raw: i64) -> Acked {
+        Acked::Moved(Track::Main, key(raw))
+    }
+
     fn window(first: u32, keys: &[i64]) -> Window {
         let mut window = Window::new();
         window.first = PushSeq(first);
         for raw in keys {
-            window.push(key(*raw), Arc::from(&b"body"[..]), Tick(0));
+            window.push(Track::Main, key(*raw), Arc::from(&b"body"[..]), Tick(0));
         }
         window
     }
@@ -143,21 +180,43 @@ mod tests {
         assert_eq!(window.ack(PushSeq(2)), Acked::Unknown);
         assert_eq!(window.ack(PushSeq(4)), Acked::Unknown);
         assert_eq!(window.ack(PushSeq(0)), Acked::Unknown);
-        assert_eq!(window.ack(PushSeq(1)), Acked::Moved(key(20)));
+        assert_eq!(window.ack(PushSeq(1)), moved(20));
         assert_eq!(window.ack(PushSeq(1)), Acked::Unknown);
         assert_eq!(window.len(), 1);
-        assert_eq!(window.ack(PushSeq(3)), Acked::Moved(key(30)));
+        assert_eq!(window.ack(PushSeq(3)), moved(30));
         assert!(window.is_empty());
-        assert_eq!(window.push(key(40), Arc::from(&b""[..]), Tick(0)), PushSeq(4));
+        assert_eq!(window.push(Track::Main, key(40), Arc::from(&b""[..]), Tick(0)), PushSeq(4));
     }
 
     #[test]
     fn what_needs_no_push_is_covered_by_the_one_before() {
         let mut window = window(1, &[10, 20]);
-        assert!(window.cover(key(25)));
-        assert_eq!(window.ack(PushSeq(1)), Acked::Moved(key(10)));
-        assert_eq!(window.ack(PushSeq(2)), Acked::Moved(key(25)));
-        assert!(!window.cover(key(30)));
+        assert!(window.cover(Track::Main, key(25)));
+        assert_eq!(window.ack(PushSeq(1)), moved(10));
+        assert_eq!(window.ack(PushSeq(2)), moved(25));
+        assert!(!window.cover(Track::Main, key(30)));
+    }
+
+    #[test]
+    fn each_track_moves_by_itself() {
+        let feed = Track::Feed(GroupId(7));
+        let mut window = window(1, &[10]);
+        let body = || Arc::from(&b"feed"[..]);
+        window.push(feed, key(3), body(), Tick(0));
+        window.push(Track::Main, key(20), body(), Tick(0));
+        window.push(feed, key(4), body(), Tick(0));
+        assert!(!window.has_outstanding(Track::Feed(GroupId(8))));
+        assert_eq!(window.ack(PushSeq(3)), Acked::Marked, "10 is missing");
+        assert_eq!(window.ack(PushSeq(1)), moved(20));
+        assert!(!window.has_outstanding(Track::Main));
+        assert!(!window.cover(Track::Main, key(25)), "nothing of it is outstanding");
+        assert_eq!(window.len(), 3, "the feed's first is");
+        assert!(window.cover(feed, key(5)));
+        assert_eq!(window.ack(PushSeq(2)), Acked::Moved(feed, key(3)));
+        window.push(Track::Main, key(30), body(), Tick(0));
+        assert_eq!(window.ack(PushSeq(5)), moved(30), "not only what is new");
+        assert_eq!(window.ack(PushSeq(4)), Acked::Moved(feed, key(5)));
+        assert!(window.is_empty());
     }
 
     #[test]
@@ -165,14 +224,14 @@ mod tests {
         let mut window = window(u32::MAX, &[1, 2, 3]);
         assert_eq!(window.ack(PushSeq::from_wire(1)), Acked::Marked);
         assert_eq!(window.ack(PushSeq::from_wire(0)), Acked::Marked);
-        assert_eq!(window.ack(PushSeq::from_wire(-1)), Acked::Moved(key(3)));
+        assert_eq!(window.ack(PushSeq::from_wire(-1)), moved(3));
         assert_eq!(window.first, PushSeq(2));
     }
 
     #[test]
     fn a_resend_takes_what_is_old_and_not_acknowledged() {
         let mut window = window(1, &[1, 2]);
-        window.push(key(3), Arc::from(&b"late"[..]), Tick(9));
+        window.push(Track::Main, key(3), Arc::from(&b"late"[..]), Tick(9));
         window.ack(PushSeq(2));
         let mut resent = Vec::new();
         window.resend(Tick(5), Tick(10), |seq, _| resent.push(seq.0));

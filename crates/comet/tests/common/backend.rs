@@ -1,6 +1,6 @@
 //! Logic, answer, journal, timelines and accounts in one, in memory: just enough for a gateway to be true to.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
@@ -10,12 +10,13 @@ use halley_core::clock::Now;
 use halley_core::command::{
     ConnectRefused, ConnectRequest, Connected, ReplyTo, SendCommand, SendOutcome, Target,
 };
-use halley_core::device::DeviceCursor;
+use halley_core::device::{DeviceCursor, Start};
+use halley_core::group::{Group, GroupChange, apply};
 use halley_core::ids::{AppId, GroupId, MsgId, UserId};
 use halley_core::key::SyncKey;
 use halley_core::message::{Content, Conversation, EntryKind, Message};
 use halley_core::ports::PortError;
-use halley_core::ports::accounts::{Unknown, Users};
+use halley_core::ports::accounts::{CHANGE_OF_SUPER, Unknown, Users};
 use halley_core::ports::feed::{Feed, FeedEvent, FeedReader};
 use halley_core::ports::gateways::Gateways;
 use halley_core::ports::logic::{Logic, SendRefused};
@@ -35,14 +36,20 @@ pub(crate) struct State {
     /// Sends the bus takes before it is full.
     pub(crate) inbound_max: usize,
     pub(crate) closed: bool,
-    pub(crate) cursors: HashMap<(UserId, String), SyncKey>,
+    pub(crate) cursors: HashMap<(UserId, String), Start>,
     pub(crate) cursor_saves: Vec<DeviceCursor>,
     pub(crate) online: Vec<SessionInfo>,
     pub(crate) offline: Vec<(SessionInfo, Option<DeviceCursor>)>,
     pub(crate) names: HashMap<UserId, Arc<str>>,
     pub(crate) reads: Vec<TimelineRange>,
+    /// As of the end of the log.
+    pub(crate) groups: BTreeMap<GroupId, Group>,
+    /// Which feeds a user follows was asked for as of these places.
+    pub(crate) feeds_asked: Vec<(UserId, SyncKey)>,
     /// Reads that fail before one succeeds.
     pub(crate) failing_reads: usize,
+    /// The same of the question which feeds a user follows.
+    pub(crate) failing_feeds: usize,
     /// Answers of ports wait here while it is `Some`.
     pub(crate) gate: Option<Vec<oneshot::Sender<()>>>,
     breaks: u64,
@@ -85,6 +92,37 @@ impl Backend {
         let id = key(self.lock().log.len() + 1_000).raw();
         let content = Content { kind: 1, bytes: Bytes::copy_from_slice(text.as_bytes()) };
         self.append(message(id, 1, Conversation::User(UserId(to)), content), &[to], None)
+    }
+
+    /// A message into the feed of a super group.
+    pub(crate) fn deliver_to_feed(&self, group: i64, text: &str) -> SyncKey {
+        self.deliver_to_group(group, &[], text)
+    }
+
+    /// A message into the feed of a group, and these inboxes.
+    pub(crate) fn deliver_to_group(&self, group: i64, inboxes: &[i64], text: &str) -> SyncKey {
+        let id = key(self.lock().log.len() + 1_000).raw();
+        let content = Content { kind: 1, bytes: Bytes::copy_from_slice(text.as_bytes()) };
+        let message = message(id, 1, Conversation::Group(GroupId(group)), content);
+        self.append(message, inboxes, Some(GroupId(group)))
+    }
+
+    /// A group changes; the change stands in these inboxes.
+    pub(crate) fn change_group(&self, group: i64, inboxes: &[i64], change: &GroupChange) -> SyncKey {
+        let mut state = self.lock();
+        let (id, at) = (GroupId(group), key(state.log.len() + 1));
+        let before = state.groups.remove(&id);
+        let mut is_super = before.as_ref().is_some_and(|group| group.profile.is_super);
+        if let Some(after) = apply(APP, id, before.as_ref(), change, at, 5) {
+            is_super |= after.profile.is_super;
+            state.groups.insert(id, after);
+        }
+        drop(state);
+        let bytes = serde_json::to_vec(change).expect("serialises").into();
+        let content = Content { kind: if is_super { CHANGE_OF_SUPER } else { 0 }, bytes };
+        let mut message = message(at.raw() + 1_000, 0, Conversation::Group(id), content);
+        message.kind = EntryKind::GROUP_CHANGE;
+        self.append(message, inboxes, None)
     }
 
     /// Decides everything on the bus: all is accepted.
@@ -165,10 +203,10 @@ impl Logic for Backend {
             let user = UserId(request.token.parse().map_err(|_| ConnectRefused::InvalidToken)?);
             let state = backend.lock();
             let start = match &request.device {
-                None => key(state.log.len()),
+                None => Start::at(key(state.log.len())),
                 Some(device) => {
                     let known = state.cursors.get(&(user, device.key.0.to_string()));
-                    known.copied().unwrap_or(SyncKey::START)
+                    known.cloned().unwrap_or_default()
                 }
             };
             Ok(Connected {
@@ -195,8 +233,26 @@ impl Logic for Backend {
     fn cursor(&self, cursor: DeviceCursor) {
         let mut state = self.lock();
         let device = (cursor.user, cursor.device.0.to_string());
-        state.cursors.insert(device, cursor.position);
+        state.cursors.insert(device, Start::from(&cursor));
         state.cursor_saves.push(cursor);
+    }
+
+    fn feeds(
+        &self,
+        _: AppId,
+        user: UserId,
+        at_least: SyncKey,
+    ) -> Reply<Result<Vec<(GroupId, SyncKey)>, PortError>> {
+        self.lock().feeds_asked.push((user, at_least));
+        self.gated(move |backend| {
+            let mut state = backend.lock();
+            if state.failing_feeds > 0 {
+                state.failing_feeds -= 1;
+                return Err(PortError::Unavailable { what: "groups", why: "test".into() });
+            }
+            let supers = state.groups.values().filter(|group| group.profile.is_super);
+            Ok(supers.filter_map(|group| Some((group.id, group.member(user)?.joined))).collect())
+        })
     }
 
     fn send(&self, command: SendCommand, _now: Now) -> Result<(), SendRefused> {

@@ -74,6 +74,9 @@ pub trait Groups: Send + Sync {
     fn group(&self, app: AppId, id: GroupId) -> Reply<Result<Option<Arc<Group>>, PortError>>;
     /// The groups a user is in, ascending.
     fn groups_of(&self, app: AppId, user: UserId) -> Reply<Result<Vec<GroupId>, PortError>>;
+    /// The super groups among them, each with the change that made the user a member ([`crate::group::Member::joined`]):
+    /// what is above it in the feed is for this user.
+    fn feeds_of(&self, app: AppId, user: UserId) -> Reply<Result<Vec<(GroupId, SyncKey)>, PortError>>;
 }
 
 /// A group change at its place in the journal.
@@ -89,7 +92,13 @@ pub struct JournaledChange {
     pub key: SyncKey,
     /// Its time, unix milliseconds.
     pub time_ms: u64,
+    /// The group is a super group once this is applied ([`CHANGE_OF_SUPER`]).
+    pub is_super: bool,
 }
+
+/// A bit of the content kind of a [`EntryKind::GROUP_CHANGE`]: the group is a super group once it is applied. So who
+/// sees a change knows whether it is about a feed without asking for the group.
+pub const CHANGE_OF_SUPER: i32 = 1;
 
 impl JournaledChange {
     /// The group change that an entry is; `None` for an entry of another kind. One that does not parse was written by
@@ -112,7 +121,8 @@ impl JournaledChange {
                 );
             })
             .ok()?;
-        Some(Self { app: message.app, group, change, key: entry.key, time_ms: message.time_ms })
+        let is_super = message.content.kind & CHANGE_OF_SUPER != 0;
+        Some(Self { app: message.app, group, change, key: entry.key, time_ms: message.time_ms, is_super })
     }
 }
 

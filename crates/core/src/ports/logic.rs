@@ -3,6 +3,9 @@
 use crate::clock::Now;
 use crate::command::{ConnectRefused, ConnectRequest, Connected, SendCommand};
 use crate::device::DeviceCursor;
+use crate::ids::{AppId, GroupId, UserId};
+use crate::key::SyncKey;
+use crate::ports::PortError;
 use crate::reply::Reply;
 use crate::session::SessionInfo;
 
@@ -28,6 +31,15 @@ pub trait Logic: Send + Sync {
 
     /// A session's cursor, from time to time.
     fn cursor(&self, cursor: DeviceCursor);
+
+    /// The super groups a user is in, each with the key of the change that made them a member, as of `at_least` or
+    /// later: every change at or below `at_least`, which is durable, is in it.
+    fn feeds(
+        &self,
+        app: AppId,
+        user: UserId,
+        at_least: SyncKey,
+    ) -> Reply<Result<Vec<(GroupId, SyncKey)>, PortError>>;
 
     /// Gives a message its id and time and puts it on the bus.
     ///

@@ -99,6 +99,8 @@ pub fn compose<S: Send + 'static>(
         apps: Arc::clone(&store.state) as _,
         users: Arc::clone(&store.state) as _,
         tokens: Arc::clone(&store.state) as _,
+        groups: Arc::clone(&store.state) as _,
+        progress: Arc::clone(&applier) as _,
         cursors: Arc::clone(&store.state) as _,
         timelines: Arc::clone(&timelines),
         directory: Arc::clone(&directory) as _,

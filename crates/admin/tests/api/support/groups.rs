@@ -24,6 +24,14 @@ impl Groups for World {
             Ok(own.map(|group| group.id).collect())
         })
     }
+
+    fn feeds_of(&self, app: AppId, user: UserId) -> Reply<Result<Vec<(GroupId, SyncKey)>, PortError>> {
+        self.answer(|contents| {
+            let groups = contents.groups.values();
+            let supers = groups.filter(|group| group.app == app && group.profile.is_super);
+            Ok(supers.filter_map(|group| Some((group.id, group.member(user)?.joined))).collect())
+        })
+    }
 }
 
 impl Contents {

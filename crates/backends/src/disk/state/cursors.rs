@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use halley_core::device::{DeviceClass, DeviceCursor, DeviceKey};
-use halley_core::ids::{AppId, UserId};
+use halley_core::ids::{AppId, GroupId, UserId};
 use halley_core::key::SyncKey;
 use halley_core::ports::PortError;
 use halley_core::ports::cursors::Cursors;
@@ -14,7 +14,7 @@ use redb::{ReadableTable as _, WriteTransaction};
 
 use super::meta;
 use super::port_error;
-use super::schema::CURSORS;
+use super::schema::{CURSOR_FEEDS, CURSORS};
 use super::store::{Inner, RedbState};
 
 type OfUsers = HashMap<(AppId, UserId), Vec<DeviceCursor>>;
@@ -104,11 +104,9 @@ impl MaxBySeq for Watermark {
 
 impl Flush {
     pub(super) fn write(&self, transaction: &WriteTransaction) -> Result<(), redb::Error> {
-        let mut table = transaction.open_table(CURSORS)?;
+        let mut tables = Tables::open(transaction)?;
         for cursor in self.cursors.values().flatten() {
-            let key = (cursor.app.0, cursor.user.0, &*cursor.device.0);
-            let value = (class_number(cursor.class), cursor.position.raw(), cursor.updated_ms);
-            table.insert(key, value)?;
+            tables.insert(cursor)?;
         }
         match self.applied {
             // Whoever applied changes in the meantime has written a higher mark with them; it must not go back.
@@ -118,8 +116,50 @@ impl Flush {
     }
 }
 
+/// A cursor's two rows.
+struct Tables<'t> {
+    cursors: redb::Table<'t, (u32, i64, &'static str), (u8, i64, u64)>,
+    feeds: redb::Table<'t, (u32, i64, &'static str), &'static [u8]>,
+}
+
+impl<'t> Tables<'t> {
+    fn open(transaction: &'t WriteTransaction) -> Result<Self, redb::Error> {
+        Ok(Self {
+            cursors: transaction.open_table(CURSORS)?,
+            feeds: transaction.open_table(CURSOR_FEEDS)?,
+        })
+    }
+
+    fn insert(&mut self, cursor: &DeviceCursor) -> Result<(), redb::Error> {
+        let key = (cursor.app.0, cursor.user.0, &*cursor.device.0);
+        let value = (class_number(cursor.class), cursor.position.raw(), cursor.updated_ms);
+        self.cursors.insert(key, value)?;
+        if cursor.lagging.is_empty() {
+            self.feeds.remove(key)?;
+        } else {
+            self.feeds.insert(key, &feeds_bytes(&cursor.lagging)[..])?;
+        }
+        Ok(())
+    }
+}
+
+fn feeds_bytes(feeds: &[(GroupId, SyncKey)]) -> Vec<u8> {
+    feeds.iter().flat_map(|(group, at)| [group.0.to_be_bytes(), at.raw().to_be_bytes()]).flatten().collect()
+}
+
+/// `None` when the bytes are no list of feeds.
+fn feeds_of(bytes: &[u8]) -> Option<Vec<(GroupId, SyncKey)>> {
+    let (pairs, rest) = bytes.as_chunks::<16>();
+    let number = |bytes: &[u8]| bytes.try_into().ok().map(i64::from_be_bytes);
+    let feed = |pair: &[u8; 16]| {
+        let (group, at) = pair.split_at(8);
+        Some((GroupId(number(group)?), SyncKey::from_raw(number(at)?)?))
+    };
+    if rest.is_empty() { pairs.iter().map(feed).collect() } else { None }
+}
+
 /// Puts a cursor beside those of other devices; `true` when the device is new here. Of two positions the further one
-/// stays: both were acknowledged.
+/// stays, with the feeds it says of itself: both were acknowledged.
 fn put(cursors: &mut OfUsers, cursor: DeviceCursor) -> bool {
     let devices = match cursors.entry((cursor.app, cursor.user)) {
         Entry::Occupied(devices) => devices.into_mut(),
@@ -161,11 +201,10 @@ impl Cursors for RedbState {
 
     fn begin(&self, cursor: DeviceCursor) -> Reply<Result<(), PortError>> {
         let insert = move |transaction: &WriteTransaction| {
-            let mut table = transaction.open_table(CURSORS)?;
+            let mut tables = Tables::open(transaction)?;
             let key = (cursor.app.0, cursor.user.0, &*cursor.device.0);
-            if table.get(key)?.is_none() {
-                let value = (class_number(cursor.class), cursor.position.raw(), cursor.updated_ms);
-                table.insert(key, value)?;
+            if tables.cursors.get(key)?.is_none() {
+                tables.insert(&cursor)?;
             }
             Ok(())
         };
@@ -179,7 +218,8 @@ impl Cursors for RedbState {
 }
 
 fn read(inner: &Inner, app: AppId, user: UserId) -> Result<Vec<DeviceCursor>, redb::Error> {
-    let table = inner.read()?.open_table(CURSORS)?;
+    let transaction = inner.read()?;
+    let (table, feeds) = (transaction.open_table(CURSORS)?, transaction.open_table(CURSOR_FEEDS)?);
     let mut cursors = Vec::new();
     for row in table.range((app.0, user.0, "")..)? {
         let (key, value) = row?;
@@ -189,12 +229,17 @@ fn read(inner: &Inner, app: AppId, user: UserId) -> Result<Vec<DeviceCursor>, re
         }
         let (class, position, updated_ms) = value.value();
         let malformed = || redb::Error::Corrupted(format!("the cursor of device {device} is malformed"));
+        let lagging = match feeds.get(key.value())? {
+            Some(bytes) => feeds_of(bytes.value()).ok_or_else(malformed)?,
+            None => Vec::new(),
+        };
         cursors.push(DeviceCursor {
             app,
             user,
             device: DeviceKey(device.into()),
             class: class_of(class).ok_or_else(malformed)?,
             position: SyncKey::from_raw(position).ok_or_else(malformed)?,
+            lagging,
             updated_ms,
         });
     }

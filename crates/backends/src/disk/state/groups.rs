@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use halley_core::group::{self, Group, Member, Role};
+use halley_core::group::{self, Group, GroupProfile, Member, Role};
 use halley_core::ids::{AppId, GroupId, UserId};
 use halley_core::key::SyncKey;
 use halley_core::ports::PortError;
@@ -51,6 +51,29 @@ impl Groups for RedbState {
         })();
         Reply::Ready(found.map_err(|error| port_error(&error)))
     }
+
+    fn feeds_of(&self, app: AppId, user: UserId) -> Reply<Result<Vec<(GroupId, SyncKey)>, PortError>> {
+        Reply::Ready(feeds_of(self.inner(), app, user).map_err(|error| port_error(&error)))
+    }
+}
+
+/// Reads what it needs of each group, not its members: it is asked at every login.
+fn feeds_of(inner: &Inner, app: AppId, user: UserId) -> Result<Vec<(GroupId, SyncKey)>, redb::Error> {
+    let transaction = inner.read()?;
+    let of_user = transaction.open_table(USER_GROUPS)?;
+    let (groups, members) = (transaction.open_table(GROUPS)?, transaction.open_table(MEMBERS)?);
+    let mut feeds = Vec::new();
+    for row in of_user.range((app.0, user.0, i64::MIN)..=(app.0, user.0, i64::MAX))? {
+        let id = row?.0.value().2;
+        let malformed = || redb::Error::Corrupted(format!("the rows of group {id} are malformed"));
+        let header = groups.get((app.0, id))?.ok_or_else(malformed)?;
+        let profile: GroupProfile = serde_json::from_str(header.value().0).map_err(|_| malformed())?;
+        if profile.is_super {
+            let member = members.get((app.0, id, user.0))?.ok_or_else(malformed)?;
+            feeds.push((GroupId(id), SyncKey::from_raw(member.value().2).ok_or_else(malformed)?));
+        }
+    }
+    Ok(feeds)
 }
 
 impl GroupState for RedbState {

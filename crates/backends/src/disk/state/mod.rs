@@ -20,6 +20,8 @@ mod meta;
 mod relations;
 mod schema;
 mod store;
+#[cfg(test)]
+mod tests;
 mod users;
 mod writer;
 

@@ -44,6 +44,10 @@ pub(super) const RELATION_FRIEND: u8 = 1;
 pub(super) const RELATION_BLACKLISTED: u8 = 2;
 /// (app, user): may not speak in rooms.
 pub(super) const FORBIDDEN: TableDefinition<'_, (u32, i64), ()> = TableDefinition::new("forbidden");
+/// (app, user, device) -> the feeds that stand elsewhere than the cursor: group and key, eight bytes each, big-endian,
+/// one after the other. No row when there are none.
+pub(super) const CURSOR_FEEDS: TableDefinition<'_, (u32, i64, &str), &[u8]> =
+    TableDefinition::new("cursor_feeds");
 
 /// The tables by name, once: how many there are, and how they are made.
 macro_rules! tables {
@@ -69,6 +73,7 @@ tables!(
     MEMBERS,
     USER_GROUPS,
     CURSORS,
+    CURSOR_FEEDS,
     RELATIONS,
     FORBIDDEN,
 );
