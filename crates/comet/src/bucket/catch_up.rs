@@ -106,6 +106,11 @@ impl<S> Bucket<S> {
             self.queue_catch_up(slot);
             return;
         };
+        if track != Track::Main && !session.is_live() {
+            // The inbox goes first, whatever has come meanwhile.
+            self.queue_catch_up(slot);
+            return;
+        }
         // What is newer than the bucket has been given comes from the feed: other timelines have entries there too.
         let end = page.complete_to.min(self.feed.position());
         if let Track::Feed(_) = track {

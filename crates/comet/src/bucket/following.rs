@@ -148,9 +148,9 @@ impl<S> Bucket<S> {
             let watermark = self.feed.attach(feed);
             self.followers.raise_mark(feed, watermark);
         }
-        let (mark, position) = (self.followers.mark(feed), self.feed.position());
+        let mark = self.followers.mark(feed);
         if let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) {
-            session.follow(group, joined, mark, position);
+            session.follow(group, joined, mark);
         }
     }
 

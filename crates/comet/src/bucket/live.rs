@@ -82,7 +82,8 @@ impl<S> Bucket<S> {
         }
         let track = match session.lagging.get(group) {
             Some(lag) if entry.key <= lag.seen => return,
-            Some(lag) if session.waiting || lag.seen < lag.need => None,
+            // The inbox goes first: it may have entries of this very feed, from before the group was super.
+            Some(lag) if !session.is_live() || lag.seen < lag.need => None,
             Some(_) => Some(Track::Feed(group)),
             None if entry.key <= session.seen => return,
             None => session.is_live().then_some(Track::Main),

@@ -155,9 +155,8 @@ impl Session {
         self.lagging.add(Lag { group, acked: seen, seen, need, split: seen });
     }
 
-    /// It follows this feed, of which what is above `joined` is for it. Nothing of it is newer than `mark`; the bucket
-    /// stands at `feed`.
-    pub(crate) fn follow(&mut self, group: GroupId, joined: SyncKey, mark: SyncKey, feed: SyncKey) {
+    /// It follows this feed, of which what is above `joined` is for it. Nothing of it is newer than `mark`.
+    pub(crate) fn follow(&mut self, group: GroupId, joined: SyncKey, mark: SyncKey) {
         if let Some(lag) = self.lagging.get_mut(group) {
             lag.acked = lag.acked.max(joined);
             lag.seen = lag.seen.max(joined);
@@ -165,7 +164,8 @@ impl Session {
             return;
         }
         let from = self.seen.max(joined);
-        if mark > from || joined > feed {
+        // Without news the main position covers it, unless what is between that and `joined` is not for this user.
+        if mark > from || joined > self.seen {
             let split = self.seen;
             self.lagging.add(Lag { group, acked: from, seen: from, need: mark, split });
         }
