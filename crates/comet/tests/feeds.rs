@@ -291,8 +291,7 @@ fn a_change_that_comes_while_it_is_asked_is_not_missed() {
     world.backend.release();
     world.settle();
     assert_eq!(world.backend.lock().feeds_asked.len(), 1);
-    let joined =
-        world.backend.change_group(GROUP, &[43], &GroupChange::MembersAdded { members: vec![43] });
+    let joined = world.backend.change_group(GROUP, &[43], &GroupChange::MembersAdded { members: vec![43] });
     said(&mut world, "g1");
     assert_eq!(world.backend.lock().feeds_asked.last(), Some(&(UserId(43), joined)), "asked again");
     for _ in 0..8 {

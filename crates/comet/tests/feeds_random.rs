@@ -14,8 +14,7 @@ use halley_core::ids::GroupId;
 const GROUPS: [i64; 3] = [5, 6, 7];
 const USERS: [i64; 4] = [40, 41, 42, 43];
 /// Of the first two users.
-const DEVICES: [(i64, &str); 6] =
-    [(40, "a"), (40, "b"), (41, "a"), (41, "b"), (42, "a"), (43, "a")];
+const DEVICES: [(i64, &str); 6] = [(40, "a"), (40, "b"), (41, "a"), (41, "b"), (42, "a"), (43, "a")];
 
 struct Rng(u64);
 

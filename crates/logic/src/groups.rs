@@ -5,12 +5,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::lock::Mutex;
 use halley_core::clock::Clock;
-use halley_core::group::{Group, GroupChange, GroupProfile, NORMAL_MEMBERS_MAX, Role, SUPER_MEMBERS_MAX};
+use halley_core::group::{
+    CHANGE_OF_SUPER, Group, GroupChange, GroupProfile, NORMAL_MEMBERS_MAX, Role, SILENT, SUPER_MEMBERS_MAX,
+};
 use halley_core::ids::{AppId, GroupId, UserId};
 use halley_core::message::{Content, Conversation, EntryKind, Message};
 use halley_core::msg_id::MsgIdGenerator;
 use halley_core::ports::PortError;
-use halley_core::ports::accounts::{CHANGE_OF_SUPER, GroupProgress, Groups};
+use halley_core::ports::accounts::{GroupProgress, Groups};
 use halley_core::ports::business::{GroupError, GroupService, NewGroup};
 use halley_core::ports::journal::Journal;
 use halley_core::record::{Record, Targets};
@@ -79,7 +81,7 @@ impl GroupWriter {
         let now_ms = self.clock.now().wall_ms;
         let bytes = serde_json::to_vec(change).map_err(|error| unavailable(&error.to_string()))?;
         let is_super = is_super_after(before, change);
-        let kind = if is_super { CHANGE_OF_SUPER } else { 0 };
+        let kind = SILENT | if is_super { CHANGE_OF_SUPER } else { 0 };
         let targets = if is_super { following_changes(before, change) } else { Vec::new() };
         let message = Message {
             id: self.ids.next(now_ms),
@@ -119,6 +121,7 @@ impl GroupService for GroupWriter {
 fn is_super_after(before: Option<&Group>, change: &GroupChange) -> bool {
     let becomes = match change {
         GroupChange::Created { profile, .. } | GroupChange::Profile { profile } => profile.is_super,
+        GroupChange::ProfileSet(set) => set.is_super,
         _ => false,
     };
     becomes || before.is_some_and(|group| group.profile.is_super)
@@ -131,8 +134,14 @@ fn following_changes(before: Option<&Group>, change: &GroupChange) -> Vec<UserId
         GroupChange::Created { owner, members, .. } => {
             members.iter().chain([owner]).copied().map(UserId).collect()
         }
-        GroupChange::Profile { .. } if before.is_some_and(|group| group.profile.is_super) => Vec::new(),
-        GroupChange::Profile { .. } | GroupChange::Disbanded => members().collect(),
+        GroupChange::Profile { .. } | GroupChange::ProfileSet(_)
+            if before.is_some_and(|group| group.profile.is_super) =>
+        {
+            Vec::new()
+        }
+        GroupChange::Profile { .. } | GroupChange::ProfileSet(_) | GroupChange::Disbanded => {
+            members().collect()
+        }
         GroupChange::MembersAdded { members } | GroupChange::MembersRemoved { members } => {
             members.iter().copied().map(UserId).collect()
         }

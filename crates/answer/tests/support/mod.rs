@@ -139,11 +139,7 @@ impl Groups for OneGroup {
         Reply::Ready(Ok(Vec::new()))
     }
 
-    fn feeds_of(
-        &self,
-        _app: AppId,
-        _user: UserId,
-    ) -> Reply<Result<Vec<(GroupId, SyncKey)>, PortError>> {
+    fn feeds_of(&self, _app: AppId, _user: UserId) -> Reply<Result<Vec<(GroupId, SyncKey)>, PortError>> {
         Reply::Ready(Ok(Vec::new()))
     }
 }

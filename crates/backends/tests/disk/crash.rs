@@ -127,7 +127,8 @@ fn act(world: &mut World, model: &mut Model, random: &mut Random) {
                 let done = parts.index.watermark().seq;
                 let batch =
                     parts.tail.read_after(done, 1 + random.below(8) as usize).expect("unindexed is kept");
-                let changes: Vec<_> = batch.iter().filter_map(|record| JournaledChange::of(&record.entry)).collect();
+                let changes: Vec<_> =
+                    batch.iter().filter_map(|record| JournaledChange::of(&record.entry)).collect();
                 let Some(last) = batch.last() else { continue };
                 if parts.state.apply(&changes, watermark(last)).is_ok() {
                     let reached = parts.index.apply(&batch).expect("in memory");

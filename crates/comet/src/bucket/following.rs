@@ -202,7 +202,9 @@ impl<S> Bucket<S> {
                     self.join(app, UserId(user), group, key);
                 }
             }
-            GroupChange::Created { .. } | GroupChange::Profile { .. } if change.is_super => {
+            GroupChange::Created { .. } | GroupChange::Profile { .. } | GroupChange::ProfileSet(_)
+                if change.is_super =>
+            {
                 for user in entry.record.targets.inboxes() {
                     self.join(app, *user, group, key);
                 }

@@ -4,8 +4,8 @@ use std::io;
 
 use halley_core::command::{ConnectRefused, Connected};
 use halley_core::ids::{AppId, UserId};
-use halley_core::ports::PortError;
 use halley_core::key::SyncKey;
+use halley_core::ports::PortError;
 use halley_core::ports::timelines::Page;
 use halley_core::reply::BoxFuture;
 use std::sync::Arc;

@@ -131,7 +131,11 @@ mod tests {
     fn what_was_shown_before_the_split_is_acknowledged_by_the_main_position() {
         let mut lagging = Lagging::default();
         lagging.add(lag(7, 20, 30, 40, 20));
-        assert_eq!(lagging.positions(key(10)), [], "not before the main position has come to where it left it");
+        assert_eq!(
+            lagging.positions(key(10)),
+            [],
+            "not before the main position has come to where it left it"
+        );
         assert_eq!(lagging.positions(key(25)), [(GroupId(7), key(20))]);
         assert_eq!(lagging.positions(key(20)), [], "the same");
     }

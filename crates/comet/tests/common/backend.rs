@@ -11,12 +11,12 @@ use halley_core::command::{
     ConnectRefused, ConnectRequest, Connected, ReplyTo, SendCommand, SendOutcome, Target,
 };
 use halley_core::device::{DeviceCursor, Start};
-use halley_core::group::{Group, GroupChange, apply};
+use halley_core::group::{CHANGE_OF_SUPER, Group, GroupChange, SILENT, apply};
 use halley_core::ids::{AppId, GroupId, MsgId, UserId};
 use halley_core::key::SyncKey;
 use halley_core::message::{Content, Conversation, EntryKind, Message};
 use halley_core::ports::PortError;
-use halley_core::ports::accounts::{CHANGE_OF_SUPER, Unknown, Users};
+use halley_core::ports::accounts::{Unknown, Users};
 use halley_core::ports::feed::{Feed, FeedEvent, FeedReader};
 use halley_core::ports::gateways::Gateways;
 use halley_core::ports::logic::{Logic, SendRefused};
@@ -119,7 +119,7 @@ impl Backend {
         }
         drop(state);
         let bytes = serde_json::to_vec(change).expect("serialises").into();
-        let content = Content { kind: if is_super { CHANGE_OF_SUPER } else { 0 }, bytes };
+        let content = Content { kind: if is_super { CHANGE_OF_SUPER } else { SILENT }, bytes };
         let mut message = message(at.raw() + 1_000, 0, Conversation::Group(id), content);
         message.kind = EntryKind::GROUP_CHANGE;
         self.append(message, inboxes, None)

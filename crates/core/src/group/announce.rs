@@ -14,8 +14,11 @@ use crate::ports::accounts::USER_NAME_BYTES_MAX;
 
 /// Content kind of a change that nobody is told of.
 pub const SILENT: i32 = 0;
-/// Content kind of a change that its entry tells.
+/// Content kind of a change that its entry tells. A bit: [`CHANGE_OF_SUPER`] may be there too.
 pub const ANNOUNCED: i32 = 1;
+/// Another bit of the content kind: the group is a super group once the change is applied. So who sees a change knows
+/// whether it is about a feed without asking for the group.
+pub const CHANGE_OF_SUPER: i32 = 2;
 
 /// Bytes of user ids that one part names at most: with everything around them they fit a frame of any dialect (D28).
 const LIST_BYTES_MAX: usize = 15_800;
@@ -101,7 +104,7 @@ impl Announced {
     /// What this entry tells; `None` when it is no change that is announced, or one of a newer version.
     #[must_use]
     pub fn of(message: &Message) -> Option<Self> {
-        if message.content.kind != ANNOUNCED {
+        if message.content.kind & ANNOUNCED == 0 {
             return None;
         }
         let announcement = Announcement::of(message)?;

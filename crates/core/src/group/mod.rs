@@ -9,7 +9,7 @@ mod apply;
 mod change;
 mod state;
 
-pub use announce::{ANNOUNCED, Announced, Announcement, Fact, Notice, Part, SILENT, parts};
+pub use announce::{ANNOUNCED, Announced, Announcement, CHANGE_OF_SUPER, Fact, Notice, Part, SILENT, parts};
 pub use apply::apply;
 pub use change::{GroupChange, ProfileChange};
 pub use state::{ADMINS_MAX, Group, GroupProfile, Member, NORMAL_MEMBERS_MAX, Role, SUPER_MEMBERS_MAX};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::app::{App, AppSettings};
-use crate::group::{Group, GroupChange};
+use crate::group::{CHANGE_OF_SUPER, Group, GroupChange};
 use crate::ids::{AppId, GroupId, UserId};
 use crate::key::SyncKey;
 use crate::message::{Conversation, EntryKind};
@@ -95,10 +95,6 @@ pub struct JournaledChange {
     /// The group is a super group once this is applied ([`CHANGE_OF_SUPER`]).
     pub is_super: bool,
 }
-
-/// A bit of the content kind of a [`EntryKind::GROUP_CHANGE`]: the group is a super group once it is applied. So who
-/// sees a change knows whether it is about a feed without asking for the group.
-pub const CHANGE_OF_SUPER: i32 = 1;
 
 impl JournaledChange {
     /// The group change that an entry is; `None` for an entry of another kind. One that does not parse was written by

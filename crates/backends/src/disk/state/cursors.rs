@@ -124,10 +124,7 @@ struct Tables<'t> {
 
 impl<'t> Tables<'t> {
     fn open(transaction: &'t WriteTransaction) -> Result<Self, redb::Error> {
-        Ok(Self {
-            cursors: transaction.open_table(CURSORS)?,
-            feeds: transaction.open_table(CURSOR_FEEDS)?,
-        })
+        Ok(Self { cursors: transaction.open_table(CURSORS)?, feeds: transaction.open_table(CURSOR_FEEDS)? })
     }
 
     fn insert(&mut self, cursor: &DeviceCursor) -> Result<(), redb::Error> {
