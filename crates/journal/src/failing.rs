@@ -114,6 +114,10 @@ impl Files for FailingFiles {
         self.inner.remove(name)
     }
 
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.inner.rename(from, to)
+    }
+
     fn sync_dir(&self) -> io::Result<()> {
         self.inner.sync_dir()
     }

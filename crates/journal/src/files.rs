@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// A directory. Names are plain file names.
 ///
-/// A created or removed name is certain only after [`Files::sync_dir`]; written bytes are certain only after
+/// A created, removed or renamed name is certain only after [`Files::sync_dir`]; written bytes are certain only after
 /// [`File::sync_data`].
 pub trait Files: Send + Sync {
     /// The names of all files, in any order.
@@ -17,7 +17,10 @@ pub trait Files: Send + Sync {
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>>;
     /// Removes the name.
     fn remove(&self, name: &str) -> io::Result<()>;
-    /// Makes creations and removals durable.
+    /// Gives the file another name, in place of whatever had that name: one step, so a crash leaves the old or the new.
+    /// Handles that are open stay on the file that they opened.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Makes creations, removals and renames durable.
     fn sync_dir(&self) -> io::Result<()>;
 }
 

@@ -101,6 +101,10 @@ impl Files for DirFiles {
         fs::remove_file(self.path.join(name))
     }
 
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path.join(from), self.path.join(to))
+    }
+
     fn sync_dir(&self) -> io::Result<()> {
         self.directory.sync_all()
     }

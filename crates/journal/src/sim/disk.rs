@@ -162,6 +162,10 @@ impl Files for SimFiles {
         self.disk.state().remove(name, self.boot)
     }
 
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.disk.state().rename(from, to, self.boot)
+    }
+
     fn sync_dir(&self) -> io::Result<()> {
         self.disk.state().sync_dir(self.boot)
     }

@@ -37,6 +37,7 @@ pub(super) struct Inode {
 enum NameChange {
     Created(String, usize),
     Removed(String),
+    Renamed { from: String, to: String, inode: usize },
 }
 
 /// What an operation that changes something meets.
@@ -105,6 +106,22 @@ impl State {
             return Err(io::ErrorKind::NotFound.into());
         }
         self.pending_names.push(NameChange::Removed(name.to_owned()));
+        if power == Power::Failing { Err(power_went()) } else { Ok(()) }
+    }
+
+    pub(super) fn rename(&mut self, from: &str, to: &str, boot: u64) -> io::Result<()> {
+        let power = self.begin(boot)?;
+        if !self.names.contains_key(from) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if power == Power::Failing && self.rng.one_in(2) {
+            return Err(power_went());
+        }
+        if let Some(inode) = self.names.remove(from) {
+            self.names.insert(to.to_owned(), inode);
+            let (from, to) = (from.to_owned(), to.to_owned());
+            self.pending_names.push(NameChange::Renamed { from, to, inode });
+        }
         if power == Power::Failing { Err(power_went()) } else { Ok(()) }
     }
 
@@ -199,6 +216,10 @@ impl State {
                 }
                 NameChange::Removed(name) => {
                     self.durable_names.remove(&name);
+                }
+                NameChange::Renamed { from, to, inode } => {
+                    self.durable_names.remove(&from);
+                    self.durable_names.insert(to, inode);
                 }
             }
         }
