@@ -67,6 +67,16 @@ impl SegmentCursor {
         Ok(true)
     }
 
+    /// The file it reads: the one that it was given, whatever has its name now.
+    pub(crate) fn file(&self) -> &Arc<dyn File> {
+        &self.window.file
+    }
+
+    /// Whether the segment was rewritten: positions from before mean nothing in it.
+    pub(crate) fn has_moved(&self) -> bool {
+        !self.holes.is_empty()
+    }
+
     /// What may be read; it grows with the committed end.
     pub(crate) fn set_limit(&mut self, limit: u64) {
         self.window.limit = limit;
@@ -114,7 +124,8 @@ impl SegmentCursor {
         if header.log_id != self.log_id || header.position != self.position() {
             return Ok(Step::Invalid(DamageKind::ForeignBatch));
         }
-        if header.first_seq != self.next_seq {
+        let end_seq = header.first_seq.plus(u64::from(header.count));
+        if header.first_seq != self.next_seq || has_hole(&self.holes, header.first_seq, end_seq) {
             return Ok(Step::Invalid(DamageKind::BatchSequence));
         }
         let body_start = offset + u64::from(BATCH_HEADER_BYTES);
@@ -127,7 +138,7 @@ impl SegmentCursor {
         self.body_start = body_start;
         self.body_bytes = header.body_bytes as usize;
         self.offset = self.offset.saturating_add(BATCH_HEADER_BYTES + header.body_bytes);
-        self.next_seq = skip_holes(&self.holes, header.first_seq.plus(u64::from(header.count)));
+        self.next_seq = skip_holes(&self.holes, end_seq);
         self.sealed = header.flags.is_seal();
         Ok(Step::Batch(header))
     }
@@ -150,6 +161,11 @@ fn skip_holes(holes: &[Hole], mut seq: LogSeq) -> LogSeq {
         seq = seq.max(end);
     }
     seq
+}
+
+/// Whether a hole begins within these sequences.
+fn has_hole(holes: &[Hole], from: LogSeq, to: LogSeq) -> bool {
+    holes.get(holes.partition_point(|hole| hole.first < from)).is_some_and(|hole| hole.first < to)
 }
 
 fn is_body_valid(header: &BatchHeader, body: &[u8]) -> bool {

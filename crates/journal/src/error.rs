@@ -242,6 +242,12 @@ pub enum ReadError {
         /// As asked.
         position: Position,
     },
+    /// The record was taken out of the log on purpose, when its segment was rewritten. No damage.
+    #[error("record {seq} was taken out of the journal")]
+    Dropped {
+        /// As asked.
+        seq: LogSeq,
+    },
     /// The segment is not part of the log (any more).
     #[error("segment {} is not in the journal", name_of(*segment))]
     NoSegment {

@@ -1,5 +1,5 @@
-//! A rewritten segment: sequences stay, batches move, the header lists what was taken out. Nothing writes these yet; the
-//! format must carry them. A failure would make retention look like damage, or damage like retention.
+//! A rewritten segment: sequences stay, batches move, the header lists what was taken out. Here they are made by
+//! hand, beside `compact`, which makes them. A failure would make retention look like damage, or damage like retention.
 
 use std::sync::Arc;
 
@@ -98,7 +98,8 @@ fn a_segment_with_listed_holes_is_whole_and_one_with_others_is_damaged() {
 
         let report = verify(disk.files().as_ref(), &mut |_, _| {}).unwrap();
         assert!(report.is_sound(), "{report:?}");
-        assert_eq!(report.segments[1].holes, holes);
+        let dropped = holes.iter().map(|hole| hole.count).sum();
+        assert_eq!((report.segments[1].holes, report.segments[1].dropped), (holes.len() as u64, dropped));
         disk.kill();
         let (log, seqs) = open(disk.files()).unwrap();
         let expected: Vec<_> = (1..=40).map(LogSeq::new).filter(|seq| is_kept(*seq)).collect();
@@ -136,4 +137,35 @@ fn a_header_with_many_holes_takes_more_pages() {
         crate::format::HeaderRead::Valid(read) => assert_eq!(read, header),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn records_in_a_listed_hole_and_lists_out_of_order_are_damage() {
+    let disk = SimDisk::new(1);
+    let (mut log, _) = open(disk.files()).unwrap();
+    for seq in 1..=40 {
+        let mut batch = log.writer.new_batch();
+        batch.push(&payload(LogSeq::new(seq))).unwrap();
+        log.writer.commit(&mut batch, Durability::Synced).unwrap();
+    }
+    let segments = log.reader.segments();
+    let (first, next) = (segments[1].first_seq, segments[2].first_seq);
+    let hole = |from: u64, count| Hole { first: first.plus(from), count };
+    let (early, late) = (hole(1, 2), hole(4, 1));
+    let refused = |holes: Vec<Hole>, keeps: &dyn Fn(LogSeq) -> bool| {
+        disk.put("0000000002.segment", &rewritten(first, next, holes, keeps));
+        let is_sound = verify(disk.files().as_ref(), &mut |_, _| {}).unwrap().is_sound();
+        let opened = open(disk.files());
+        disk.kill();
+        assert_eq!(is_sound, opened.is_ok());
+        matches!(opened.map(drop), Err(OpenError::Damaged { .. }))
+    };
+    let is_kept = |seq: LogSeq| [early, late].iter().all(|hole| seq < hole.first || hole.end() <= seq);
+    assert!(!refused(vec![early, late], &is_kept));
+    assert!(refused(vec![late, early], &is_kept));
+    assert!(refused(vec![early, hole(2, 1), late], &is_kept));
+    assert!(refused(vec![early, hole(3, 0), late], &is_kept));
+    assert!(refused(vec![early, late], &|seq| seq != late.first && is_kept(seq) || seq == first.plus(1)));
+    // A batch that begins before a hole and reaches over it.
+    assert!(refused(vec![early, late], &|seq| is_kept(seq) || seq == late.first));
 }

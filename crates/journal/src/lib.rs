@@ -7,8 +7,9 @@
 //! Does not: know a message, start a thread, read a clock for a decision, keep an index, decide when to gather or
 //! when to sync on a timer. Every call is made by its owner, so a seed replays a run on [`sim::SimDisk`].
 //!
-//! **Who calls what.** [`Log::open`] gives three handles: the [`LogWriter`] (one commit thread), the [`LogReader`]
-//! (cloned freely) and the [`Preparer`] (one background thread that keeps zeros ahead). Appenders fill a [`Batch`]
+//! **Who calls what.** [`Log::open`] gives four handles: the [`LogWriter`] (one commit thread), the [`LogReader`]
+//! (cloned freely), the [`Preparer`] (one background thread that keeps zeros ahead) and the [`Compactor`] (one that takes
+//! records out again, for retention and deletion). Appenders fill a [`Batch`]
 //! under a lock of their own, the commit thread swaps it for an empty one and commits it.
 //!
 //! **Invariants**
@@ -18,6 +19,7 @@
 //!  - Below the highest such mark the log is whole or refuses to open; above it, it is cut, and the cut is reported.
 //!  - What is cut is zeroed and synced before anything is written there.
 //!  - A failed sync poisons the writer for ever; it is never retried.
+//!  - A record is found by its sequence or not at all: a rewritten segment never shows another in its place.
 //!  - A segment is durable, with its name, before the first batch in it is acknowledged; it is sealed before that too.
 
 pub mod failing;
@@ -25,16 +27,19 @@ pub mod real;
 pub mod sim;
 
 mod batch;
+mod compact;
 mod config;
 mod cursor;
 mod error;
 mod files;
+mod find;
 mod format;
 #[cfg(test)]
 mod holes_tests;
 mod ids;
 mod log;
 mod marks;
+mod open_files;
 mod prepare;
 mod reader;
 mod repair;
@@ -47,6 +52,7 @@ mod verify;
 mod writer;
 
 pub use batch::{Batch, Pushed};
+pub use compact::{Compactor, Fate, Removal, RemoveError, RewriteError, Rewritten};
 pub use config::{Config, ConfigError, NewLog};
 pub use error::{
     CommitError, Damage, DamageKind, OpenError, PrepareError, PushError, ReadError, VerifyError, VisitError,

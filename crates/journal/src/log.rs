@@ -1,9 +1,10 @@
-//! Opening a log: finding out where it ends, repairing its end, handing out its three handles.
+//! Opening a log: finding out where it ends, repairing its end, handing out its four handles.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
+use crate::compact::Compactor;
 use crate::config::Config;
 use crate::error::{CommitError, OpenError, VisitError};
 use crate::files::{File, Files};
@@ -18,14 +19,16 @@ use crate::shared::{End, Prep, Shared};
 use crate::survey::{Survey, survey};
 use crate::writer::{Active, LogWriter};
 
-/// An open log: its three handles, to be moved to where they are used.
+/// An open log: its four handles, to be moved to where they are used.
 pub struct Log {
     /// For the commit thread.
     pub writer: LogWriter,
     /// For everybody.
     pub reader: LogReader,
-    /// For the background thread.
+    /// For the background thread that keeps zeros ahead.
     pub preparer: Preparer,
+    /// For the background thread that takes records out again.
+    pub compactor: Compactor,
 }
 
 /// What an open found and did.
@@ -70,6 +73,10 @@ impl Log {
     /// Everything from the segment of `from` on is checked (from `from` itself if a batch begins there) and the
     /// records from `from` on are shown to `visit`; `None` is everything. A batch is shown only when it is whole, but
     /// damage further on may still refuse the open: what was visited counts only after `Ok`.
+    ///
+    /// A log may begin with any segment: retention takes the oldest. `from` must lie in one that is there
+    /// ([`OpenError::Removed`]). If its segment was rewritten, positions in it have moved, and every record of it is
+    /// shown: more than asked, never fewer.
     pub fn open(
         files: Arc<dyn Files>,
         config: Config,
@@ -149,8 +156,8 @@ fn create(files: Arc<dyn Files>, config: Config, torn: Option<Torn>) -> Result<(
     };
     let prep = Prep { segment: FIRST_SEGMENT, zeroed_to, spare_bytes: None, is_busy: false };
     let first_seqs = BTreeMap::from([(FIRST_SEGMENT, first_seq)]);
-    let shared = Arc::new(Shared::new(files, config, header.log_id, end, first_seqs, prep));
-    Ok((handles(shared, file, FIRST_SEGMENT), recovery))
+    let shared = Shared::new(files, config, header.log_id, end, first_seqs, prep, FIRST_SEGMENT);
+    Ok((handles(Arc::new(shared), file), recovery))
 }
 
 /// Puts the handles of an existing log together.
@@ -181,11 +188,11 @@ fn assemble(
     let end = End { position: survey.stop, next_seq: survey.next_seq };
     let file = files.open(&name).map_err(OpenError::io("open segment", &name))?;
     let floor_segment = survey.floor_segment.max(oldest);
-    let shared = Arc::new(Shared::new(files, config, recovery.log_id, end, first_seqs, prep));
-    Ok((handles(shared, file, floor_segment), recovery))
+    let shared = Shared::new(files, config, recovery.log_id, end, first_seqs, prep, floor_segment);
+    Ok((handles(Arc::new(shared), file), recovery))
 }
 
-fn handles(shared: Arc<Shared>, file: Arc<dyn File>, floor_segment: u32) -> Log {
+fn handles(shared: Arc<Shared>, file: Arc<dyn File>) -> Log {
     let end = shared.end();
     let tail = end.position.offset();
     let writer = LogWriter {
@@ -195,10 +202,11 @@ fn handles(shared: Arc<Shared>, file: Arc<dyn File>, floor_segment: u32) -> Log 
         synced: end.position,
         is_marked: true,
         is_begun: false,
-        floor_segment,
+        stated_floor: shared.floor.wanted(),
     };
     let preparer = Preparer { shared: Arc::clone(&shared), open: None };
-    Log { writer, reader: LogReader::new(shared), preparer }
+    let reader = LogReader::new(shared);
+    Log { writer, preparer, compactor: Compactor::new(reader.clone()), reader }
 }
 
 /// The standard library seeds its hash maps from the operating system.

@@ -21,6 +21,8 @@ pub(crate) struct Found {
 }
 
 const CHUNK_BYTES: usize = 1 << 20;
+/// About one batch of a rewritten segment.
+const PROBE_BYTES: usize = 16 << 10;
 
 /// Reads from `from` (a multiple of the alignment) to the end of the file. With no `log_id` any log is accepted.
 pub(crate) fn search(file: &dyn File, number: u32, from: u64, log_id: Option<u64>) -> io::Result<Found> {
@@ -49,6 +51,32 @@ pub(crate) fn search(file: &dyn File, number: u32, from: u64, log_id: Option<u64
         }
         at += CHUNK_BYTES as u64;
     }
+}
+
+/// The first batch header of this log at or after `from` (a multiple of the alignment) and before `to`.
+pub(crate) fn next_header(
+    file: &dyn File,
+    number: u32,
+    log_id: u64,
+    from: u64,
+    to: u64,
+) -> io::Result<Option<BatchHeader>> {
+    let overlap = (BATCH_HEADER_BYTES - ALIGN_BYTES) as usize;
+    let mut buffer = vec![0; PROBE_BYTES + overlap];
+    let mut at = from;
+    while at < to {
+        let count = read_full(file, &mut buffer, at)?;
+        let ours = headers_in(&buffer[..count]).find(|found| {
+            let place = at + found.offset as u64;
+            let position = Position::new(number, place as u32);
+            place < to && found.header.log_id == log_id && found.header.position == position
+        });
+        if ours.is_some() || count < buffer.len() {
+            return Ok(ours.map(|found| found.header));
+        }
+        at += PROBE_BYTES as u64;
+    }
+    Ok(None)
 }
 
 struct HeaderAt {

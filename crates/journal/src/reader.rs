@@ -1,15 +1,15 @@
 //! The reading end: single records by position, and the committed end.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Damage, DamageKind, ReadError};
 use crate::files::{File, read_full};
-use crate::format::{RECORD_HEADER_BYTES, parse_record, record_crc, u32_at};
+use crate::find::{Find, Place};
+use crate::format::{HeaderRead, Hole, RECORD_HEADER_BYTES, SegmentHeader, parse_record, record_crc, u32_at};
 use crate::ids::{LogSeq, Position};
+use crate::open_files::{OpenFiles, OpenSegment};
 use crate::scan::Scan;
 use crate::scrub::Scrubber;
-use crate::segments::name_of;
 use crate::shared::{Counters, Shared, count, locked};
 
 /// Reads what is committed. Cheap to clone; any number of threads read while the writer writes.
@@ -78,7 +78,8 @@ impl LogReader {
         (seq < self.next_seq()).then_some(Position::new(*segment, 0))
     }
 
-    /// The payload of the record `seq` at `position`, checked.
+    /// The payload of the record `seq` at `position`, checked. When the segment was rewritten since the position was
+    /// kept, the record is found by its sequence; when it was taken out, that is the answer.
     pub fn read(&self, position: Position, seq: LogSeq) -> Result<Vec<u8>, ReadError> {
         let end = self.committed_end();
         if position.plus(RECORD_HEADER_BYTES) > end {
@@ -86,7 +87,11 @@ impl LogReader {
         }
         let segment = position.segment();
         let io = |source| ReadError::Io { segment, source };
-        let file = self.file(segment)?;
+        let open = self.open_segment(segment)?;
+        if open.has_moved {
+            return self.find(&open, position, seq);
+        }
+        let file = open.file;
         let offset = u64::from(position.offset());
         let mut guess = [0; GUESS_BYTES];
         let held = read_full(file.as_ref(), &mut guess, offset).map_err(io)?;
@@ -110,7 +115,9 @@ impl LogReader {
         }
     }
 
-    /// Everything from `from` on, in order, up to the committed end at each call.
+    /// Everything from `from` on, in order, up to the committed end at each call; [`Position::ZERO`] is the oldest
+    /// record there is. In a segment that was rewritten it begins with the first record that is left: more than asked,
+    /// never fewer. A scan in a segment that is rewritten or removed meanwhile finishes it as it was.
     #[must_use]
     pub fn scan(&self, from: Position) -> Scan {
         Scan::new(self.clone(), from)
@@ -127,13 +134,31 @@ impl LogReader {
         ReadError::Damaged(Damage { position, kind })
     }
 
-    /// The number of the oldest segment.
-    pub(crate) fn oldest(&self) -> u32 {
-        let segments = self.shared.segments.read().unwrap_or_else(PoisonError::into_inner);
-        segments.keys().next().copied().unwrap_or(1)
+    /// The record in a segment that was rewritten.
+    fn find(&self, open: &OpenSegment, position: Position, seq: LogSeq) -> Result<Vec<u8>, ReadError> {
+        let segment = position.segment();
+        let io = |source| ReadError::Io { segment, source };
+        let (file, log_id) = (open.file.as_ref(), self.shared.log_id);
+        let place = Place { file, number: segment, log_id, header_bytes: open.header_bytes };
+        let missing_at = match place.find(seq).map_err(io)? {
+            Find::Record(payload) => return Ok(payload),
+            Find::Damaged(position) => return Err(self.damaged(position, DamageKind::Record)),
+            Find::Missing(position) => position,
+        };
+        match SegmentHeader::read(file).map_err(io)? {
+            HeaderRead::Valid(header) if has_hole_at(&header.holes, seq) => Err(ReadError::Dropped { seq }),
+            HeaderRead::Valid(_) => Err(self.damaged(missing_at, DamageKind::Gone)),
+            _ => Err(self.damaged(Position::new(segment, 0), DamageKind::SegmentHeader)),
+        }
     }
 
+    /// The file of a segment, as it is now.
     pub(crate) fn file(&self, segment: u32) -> Result<Arc<dyn File>, ReadError> {
+        self.open_segment(segment).map(|open| open.file)
+    }
+
+    fn open_segment(&self, segment: u32) -> Result<OpenSegment, ReadError> {
+        // Held over the opening: what is forgotten in the meantime is not kept afterwards.
         let mut open = locked(&self.open);
         if let Some(file) = open.get(segment) {
             return Ok(file);
@@ -143,11 +168,28 @@ impl LogReader {
             return Err(ReadError::NoSegment { segment });
         }
         drop(segments);
-        let opened = self.shared.files.open(&name_of(segment));
-        let file = opened.map_err(|source| ReadError::Io { segment, source })?;
-        open.keep(segment, Arc::clone(&file), self.shared.config.reader_files_max);
-        Ok(file)
+        let opened = OpenSegment::open(self.shared.files.as_ref(), segment);
+        let opened = opened.map_err(|source| ReadError::Io { segment, source })?;
+        open.keep(segment, opened.clone(), self.shared.config.reader_files_max);
+        Ok(opened)
     }
+
+    /// The segment is no part of the log from here on; who has its file open may finish. Says where it began.
+    pub(crate) fn forget(&self, segment: u32) -> Option<LogSeq> {
+        let mut open = locked(&self.open);
+        open.forget(segment);
+        self.shared.forget_segment(segment)
+    }
+
+    /// Another file has the name of the segment from here on; who has the old one open may finish.
+    pub(crate) fn forget_file(&self, segment: u32) {
+        locked(&self.open).forget(segment);
+    }
+}
+
+fn has_hole_at(holes: &[Hole], seq: LogSeq) -> bool {
+    let begun = holes.partition_point(|hole| hole.first <= seq);
+    holes[..begun].last().is_some_and(|hole| seq < hole.end())
 }
 
 /// Bytes that the record at the start of `bytes` says it takes.
@@ -157,34 +199,6 @@ fn framed_bytes(bytes: &[u8]) -> u64 {
         return header_bytes;
     }
     header_bytes + u64::from(u32_at(bytes, 0))
-}
-
-/// Open segment files, the one used longest ago leaves first.
-#[derive(Default)]
-struct OpenFiles {
-    files: HashMap<u32, (Arc<dyn File>, u64)>,
-    uses: u64,
-}
-
-impl OpenFiles {
-    fn get(&mut self, segment: u32) -> Option<Arc<dyn File>> {
-        self.uses += 1;
-        let (file, used) = self.files.get_mut(&segment)?;
-        *used = self.uses;
-        Some(Arc::clone(file))
-    }
-
-    fn keep(&mut self, segment: u32, file: Arc<dyn File>, files_max: usize) {
-        while self.files.len() >= files_max {
-            let Some(oldest) =
-                self.files.iter().min_by_key(|(_, (_, used))| *used).map(|(number, _)| *number)
-            else {
-                break;
-            };
-            self.files.remove(&oldest);
-        }
-        self.files.insert(segment, (file, self.uses));
-    }
 }
 
 impl std::fmt::Debug for LogReader {

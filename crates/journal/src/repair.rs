@@ -5,7 +5,7 @@ use crate::files::{File, Files, read_full, write_zeros};
 use crate::format::BATCH_HEADER_BYTES;
 use crate::ids::Position;
 use crate::log::Torn;
-use crate::segments::name_of;
+use crate::segments::{is_rewrite, name_of};
 use crate::survey::Survey;
 
 /// What was done.
@@ -36,6 +36,7 @@ pub(crate) fn repair(files: &dyn Files, survey: &Survey) -> Result<Repaired, Ope
     }
     let rewritten_bytes = rewrite(files, survey, file.as_ref())?;
     file.sync_data().map_err(OpenError::io("sync segment", &name))?;
+    drop_rewrites(files)?;
     files.sync_dir().map_err(OpenError::io("sync the directory", "."))?;
     let torn = (torn_bytes > 0).then_some(Torn { position: survey.stop, bytes: torn_bytes });
     let spare = survey.segments.get(survey.tail + 1).filter(|_| is_spare(survey, 0));
@@ -63,6 +64,15 @@ fn drop_later(files: &dyn Files, survey: &Survey) -> Result<u64, OpenError> {
         files.sync_dir().map_err(OpenError::io("sync the directory", "."))?;
     }
     Ok(torn_bytes)
+}
+
+/// Removes what interrupted rewrites have left: the segments themselves are whole.
+fn drop_rewrites(files: &dyn Files) -> Result<(), OpenError> {
+    let names = files.list().map_err(OpenError::io("list the directory", "."))?;
+    for name in names.iter().filter(|name| is_rewrite(name)) {
+        files.remove(name).map_err(OpenError::io("remove", name))?;
+    }
+    Ok(())
 }
 
 /// Writes everything between the highest mark and the end again.

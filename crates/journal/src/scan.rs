@@ -1,7 +1,10 @@
 //! Everything in order: for an index that is rebuilt, and for a follower.
 
+use std::sync::Arc;
+
 use crate::cursor::{SegmentCursor, Step};
 use crate::error::{DamageKind, ReadError};
+use crate::files::File;
 use crate::format::{BATCH_HEADER_BYTES, BatchHeader, HeaderRead, SegmentHeader, parse_record};
 use crate::ids::{LogSeq, Position};
 use crate::reader::LogReader;
@@ -23,6 +26,7 @@ pub struct Record<'a> {
 pub struct Scan {
     reader: LogReader,
     from: Position,
+    /// 0 is the oldest at the first call.
     segment: u32,
     cursor: Option<SegmentCursor>,
     batch: Option<BatchHeader>,
@@ -33,7 +37,7 @@ pub struct Scan {
 
 impl Scan {
     pub(crate) fn new(reader: LogReader, from: Position) -> Self {
-        let segment = from.segment().max(reader.oldest());
+        let segment = from.segment();
         Self { reader, from, segment, cursor: None, batch: None, shown: 0, body_at: 0 }
     }
 
@@ -72,6 +76,9 @@ impl Scan {
 
     /// Moves to the next batch, through as many segments as needed.
     fn advance(&mut self) -> Result<bool, ReadError> {
+        if self.segment == 0 {
+            self.segment = self.reader.shared.oldest();
+        }
         loop {
             let end = self.reader.committed_end();
             if self.segment > end.segment() {
@@ -82,11 +89,15 @@ impl Scan {
                 Some(cursor) => cursor,
                 None => open_cursor(&self.reader, segment, self.from)?,
             };
+            if cursor.has_moved() && self.from.segment() == segment {
+                self.from = Position::new(segment, 0);
+            }
             let is_last = segment == end.segment();
             if is_last {
                 cursor.set_limit(u64::from(end.offset()));
             } else {
-                let size = self.reader.file(segment)?.size();
+                // Of the file that it reads: its name may belong to a rewritten one by now.
+                let size = cursor.file().size();
                 cursor.set_limit(size.map_err(|source| ReadError::Io { segment, source })?);
             }
             let step = cursor.step().map_err(|source| ReadError::Io { segment, source })?;
@@ -117,19 +128,29 @@ pub(crate) fn open_cursor(
     from: Position,
 ) -> Result<SegmentCursor, ReadError> {
     let io = |source| ReadError::Io { segment, source };
+    let (file, header) = read_header(reader, segment)?;
+    let end = reader.committed_end();
+    let limit = if end.segment() == segment { u64::from(end.offset()) } else { file.size().map_err(io)? };
+    let mut cursor = SegmentCursor::new(file, &header, limit);
+    if from.segment() == segment && !cursor.has_moved() {
+        cursor.try_seek(from.offset()).map_err(io)?;
+    }
+    Ok(cursor)
+}
+
+/// The file of a started segment and its header, checked.
+pub(crate) fn read_header(
+    reader: &LogReader,
+    segment: u32,
+) -> Result<(Arc<dyn File>, SegmentHeader), ReadError> {
     let file = reader.file(segment)?;
     let start = Position::new(segment, 0);
-    let HeaderRead::Valid(header) = SegmentHeader::read(file.as_ref()).map_err(io)? else {
+    let read = SegmentHeader::read(file.as_ref()).map_err(|source| ReadError::Io { segment, source })?;
+    let HeaderRead::Valid(header) = read else {
         return Err(reader.damaged(start, DamageKind::SegmentHeader));
     };
     if header.number != segment || header.log_id != reader.shared.log_id {
         return Err(reader.damaged(start, DamageKind::ForeignSegment));
     }
-    let end = reader.committed_end();
-    let limit = if end.segment() == segment { u64::from(end.offset()) } else { file.size().map_err(io)? };
-    let mut cursor = SegmentCursor::new(file, &header, limit);
-    if from.segment() == segment {
-        cursor.try_seek(from.offset()).map_err(io)?;
-    }
-    Ok(cursor)
+    Ok((file, header))
 }

@@ -1,5 +1,7 @@
 //! A check of everything committed, in steps small enough to run beside the traffic.
 
+use std::sync::Arc;
+
 use crate::cursor::{SegmentCursor, Step};
 use crate::error::{Damage, DamageKind, ReadError};
 use crate::ids::Position;
@@ -29,7 +31,7 @@ pub struct ScrubStep {
 impl Scrubber {
     pub(crate) fn new(reader: LogReader) -> Self {
         let until = reader.committed_end();
-        let segment = reader.oldest();
+        let segment = reader.shared.oldest();
         Self { reader, until, segment, cursor: None }
     }
 
@@ -67,11 +69,13 @@ impl Scrubber {
                 Err(other) => return Err(other),
             },
         };
-        if segment == self.until.segment() {
+        // Rewritten, it is sealed, and what was the end lies elsewhere in it.
+        let holds_end = segment == self.until.segment() && !cursor.has_moved();
+        if holds_end {
             cursor.set_limit(u64::from(self.until.offset()));
         }
         let before = cursor.position();
-        if before == self.until {
+        if holds_end && before == self.until {
             self.segment += 1;
             return Ok(());
         }
@@ -83,6 +87,13 @@ impl Scrubber {
             }
             Step::Sealed => {
                 self.segment += 1;
+                let log_id = Some(self.reader.shared.log_id);
+                let behind =
+                    marks::search(cursor.file().as_ref(), segment, u64::from(before.offset()), log_id);
+                if behind.map_err(io)?.last_used.is_some() {
+                    self.reader.damaged(before, DamageKind::Garbage);
+                    found.damage.push(Damage { position: before, kind: DamageKind::Garbage });
+                }
                 return Ok(());
             }
             Step::End => DamageKind::Gone,
@@ -91,12 +102,13 @@ impl Scrubber {
         let damage = Damage { position: before, kind };
         self.reader.damaged(before, kind);
         found.damage.push(damage);
-        let file = self.reader.file(segment)?;
+        // The file that was read, whatever has its name now.
+        let file = Arc::clone(cursor.file());
         let behind = u64::from(before.offset()) + 8;
         let rest =
             marks::search(file.as_ref(), segment, behind, Some(self.reader.shared.log_id)).map_err(io)?;
         match rest.first {
-            Some(header) if header.position < self.until => {
+            Some(header) if !holds_end || header.position < self.until => {
                 cursor.resume_at(&header);
                 self.cursor = Some(cursor);
             }

@@ -7,10 +7,22 @@ use crate::files::{File, Files, write_zeros};
 use crate::format::{HeaderRead, SegmentHeader};
 
 const SUFFIX: &str = ".segment";
+const REWRITE_SUFFIX: &str = ".rewrite";
 
 /// The file name of a segment.
 pub(crate) fn name_of(number: u32) -> String {
     format!("{number:010}{SUFFIX}")
+}
+
+/// The name of what will replace a segment while it is being written.
+pub(crate) fn rewrite_name_of(number: u32) -> String {
+    format!("{number:010}{REWRITE_SUFFIX}")
+}
+
+/// Whether this is what a rewrite that was interrupted has left.
+pub(crate) fn is_rewrite(name: &str) -> bool {
+    let number = name.strip_suffix(REWRITE_SUFFIX).and_then(|number| number.parse().ok());
+    number.is_some_and(|number| rewrite_name_of(number) == name)
 }
 
 /// The number in a file name; other names are none of ours.
@@ -19,7 +31,8 @@ pub(crate) fn number_of(name: &str) -> Option<u32> {
     (name_of(number) == name && number > 0).then_some(number)
 }
 
-/// A segment file, its header read. It is not kept open: there may be more of them than a process may open.
+/// A segment file, its header read and checked. It is not kept open: there may be more of them than a process may open.
+/// Nor are its holes kept, which may take megabytes: who walks it reads them again.
 pub(crate) struct SegmentFile {
     pub(crate) number: u32,
     pub(crate) bytes: u64,
@@ -57,7 +70,11 @@ pub(crate) fn list(files: &dyn Files) -> Result<Vec<SegmentFile>, ListError> {
         let name = name_of(number);
         let file = files.open(&name).map_err(fail("open segment", &name))?;
         let bytes = file.size().map_err(fail("read the size of segment", &name))?;
-        let header = SegmentHeader::read(file.as_ref()).map_err(fail("read the header of segment", &name))?;
+        let mut header =
+            SegmentHeader::read(file.as_ref()).map_err(fail("read the header of segment", &name))?;
+        if let HeaderRead::Valid(header) = &mut header {
+            header.holes = Vec::new();
+        }
         segments.push(SegmentFile { number, bytes: bytes.min(u64::from(u32::MAX)), header });
     }
     Ok(segments)

@@ -1,7 +1,7 @@
 //! What writer, readers and preparer share.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::config::Config;
@@ -19,7 +19,39 @@ pub(crate) struct Shared {
     prep: Mutex<Prep>,
     prep_idle: Condvar,
     poisoned: AtomicBool,
+    pub(crate) floor: Floor,
     pub(crate) counts: Counts,
+}
+
+/// The oldest segment that must exist. Retention raises it; the writer states it in every batch; only below what is
+/// durably stated may files go, else an open would miss them.
+pub(crate) struct Floor {
+    wanted: AtomicU32,
+    durable: AtomicU32,
+}
+
+impl Floor {
+    fn new(segment: u32) -> Self {
+        Self { wanted: AtomicU32::new(segment), durable: AtomicU32::new(segment) }
+    }
+
+    /// What the next batch states.
+    pub(crate) fn wanted(&self) -> u32 {
+        self.wanted.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn raise(&self, segment: u32) {
+        self.wanted.fetch_max(segment, Ordering::AcqRel);
+    }
+
+    /// What a synced batch states.
+    pub(crate) fn durable(&self) -> u32 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_durable(&self, segment: u32) {
+        self.durable.fetch_max(segment, Ordering::AcqRel);
+    }
 }
 
 /// The committed end of the log.
@@ -51,6 +83,9 @@ pub(crate) struct Counts {
     pub(crate) late_segments: AtomicU64,
     pub(crate) disk_full: AtomicU64,
     pub(crate) damaged_reads: AtomicU64,
+    pub(crate) removed_segments: AtomicU64,
+    pub(crate) rewritten_segments: AtomicU64,
+    pub(crate) freed_bytes: AtomicU64,
 }
 
 /// What the log has done since it was opened.
@@ -74,6 +109,12 @@ pub struct Counters {
     pub disk_full: u64,
     /// Reads that met damage.
     pub damaged_reads: u64,
+    /// Segments removed at the oldest end.
+    pub removed_segments: u64,
+    /// Segments rewritten without some of their records.
+    pub rewritten_segments: u64,
+    /// Bytes of files that both have given back.
+    pub freed_bytes: u64,
 }
 
 /// Adds to a counter.
@@ -89,6 +130,7 @@ impl Shared {
         end: End,
         segments: BTreeMap<u32, LogSeq>,
         prep: Prep,
+        floor_segment: u32,
     ) -> Self {
         Self {
             files,
@@ -99,6 +141,7 @@ impl Shared {
             prep: Mutex::new(prep),
             prep_idle: Condvar::new(),
             poisoned: AtomicBool::new(false),
+            floor: Floor::new(floor_segment),
             counts: Counts::default(),
         }
     }
@@ -129,6 +172,23 @@ impl Shared {
         self.segments.write().unwrap_or_else(PoisonError::into_inner).insert(segment, first_seq);
     }
 
+    /// The sequence that the segment after this one begins with; none when this is the one that is written.
+    pub(crate) fn seq_after(&self, segment: u32) -> Option<LogSeq> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        segments.get(&segment.checked_add(1)?).copied()
+    }
+
+    /// Says which sequence it began with.
+    pub(crate) fn forget_segment(&self, segment: u32) -> Option<LogSeq> {
+        self.segments.write().unwrap_or_else(PoisonError::into_inner).remove(&segment)
+    }
+
+    /// The number of the oldest segment.
+    pub(crate) fn oldest(&self) -> u32 {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        segments.keys().next().copied().unwrap_or(1)
+    }
+
     /// Nothing is acknowledged from here on.
     pub(crate) fn poison(&self) {
         self.poisoned.store(true, Ordering::Release);
@@ -150,6 +210,9 @@ impl Shared {
             late_segments: read(&self.counts.late_segments),
             disk_full: read(&self.counts.disk_full),
             damaged_reads: read(&self.counts.damaged_reads),
+            removed_segments: read(&self.counts.removed_segments),
+            rewritten_segments: read(&self.counts.rewritten_segments),
+            freed_bytes: read(&self.counts.freed_bytes),
         }
     }
 }

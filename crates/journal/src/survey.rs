@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cursor::{SegmentCursor, Step};
 use crate::error::{Damage, DamageKind, OpenError, VisitError};
 use crate::files::{File, Files};
-use crate::format::{BatchHeader, FORMAT_VERSION, Flags, HeaderRead};
+use crate::format::{BatchHeader, FORMAT_VERSION, Flags, HeaderRead, SegmentHeader};
 use crate::ids::{LogSeq, Position};
 use crate::marks;
 use crate::scan::Record;
@@ -161,17 +161,22 @@ impl Survey {
                 return Ok(Stop { position: Position::new(number, 0), kind, is_damage });
             }
             let follows_seal = index > start;
-            let Some(header) = self.segments[index].own_header().cloned() else {
-                continue;
+            let name = name_of(number);
+            let file = files.open(&name).map_err(OpenError::io("open segment", &name))?;
+            let read = SegmentHeader::read(file.as_ref()).map_err(OpenError::io("read segment", &name))?;
+            let HeaderRead::Valid(header) = read else {
+                let kind = DamageKind::SegmentHeader;
+                return Ok(Stop { position: Position::new(number, 0), kind, is_damage: true });
             };
             if follows_seal && header.first_seq != self.next_seq {
                 let kind = DamageKind::SegmentSequence;
                 return Ok(Stop { position: Position::new(number, 0), kind, is_damage: true });
             }
             self.durable = self.durable.max(header.durable);
-            let name = name_of(number);
-            let file = files.open(&name).map_err(OpenError::io("open segment", &name))?;
             let cursor = SegmentCursor::new(Arc::clone(&file), &header, self.segments[index].bytes);
+            // Positions from before it was rewritten mean nothing in it: all of it is shown.
+            let from =
+                if from.segment() == number && cursor.has_moved() { Position::new(number, 0) } else { from };
             if let Some(stop) = self.walk_segment(file.as_ref(), cursor, from, visit)? {
                 return Ok(stop);
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cursor::{SegmentCursor, Step};
 use crate::error::{Damage, DamageKind, VerifyError};
 use crate::files::{File, Files};
-use crate::format::{FORMAT_VERSION, Flags, HeaderRead, Hole, SegmentHeader};
+use crate::format::{FORMAT_VERSION, Flags, HeaderRead, SegmentHeader};
 use crate::ids::{LogSeq, Position};
 use crate::log::Torn;
 use crate::marks;
@@ -62,8 +62,10 @@ pub struct SegmentReport {
     pub first_seq: LogSeq,
     /// The sequence after its last record.
     pub next_seq: LogSeq,
-    /// What was taken out of it on purpose.
-    pub holes: Vec<Hole>,
+    /// Runs of records that were taken out of it on purpose.
+    pub holes: u64,
+    /// Sequences in them.
+    pub dropped: u64,
 }
 
 /// Checks everything. `progress` gets the bytes done and the bytes there are, after each segment.
@@ -120,6 +122,8 @@ impl Check {
         let mut of =
             SegmentReport { segment: segment.number, bytes: segment.bytes, ..SegmentReport::default() };
         let file = files.open(&name).map_err(VerifyError::io("open segment", &name))?;
+        let read = SegmentHeader::read(file.as_ref()).map_err(io())?;
+        let segment = &SegmentFile { number: segment.number, bytes: segment.bytes, header: read };
         let found = marks::search(file.as_ref(), segment.number, 0, self.report.log_id).map_err(io())?;
         let follows_seal = self.before.is_some_and(|before| before.is_sealed);
         if found.last_used.is_none() && !follows_seal {
@@ -144,7 +148,8 @@ impl Check {
         };
         self.join(&header);
         of.first_seq = header.first_seq;
-        of.holes.clone_from(&header.holes);
+        of.holes = header.holes.len() as u64;
+        of.dropped = header.holes.iter().map(|hole| hole.count).sum();
         let cursor = SegmentCursor::new(Arc::clone(&file), &header, segment.bytes);
         self.batches(file.as_ref(), cursor, &mut of)?;
         self.report.segments.push(of);

@@ -23,8 +23,8 @@ pub struct LogWriter {
     pub(crate) is_marked: bool,
     /// The marker of this run is durable. Until then a clean end of the run before still stands last.
     pub(crate) is_begun: bool,
-    /// The oldest segment that must exist, stated in every batch.
-    pub(crate) floor_segment: u32,
+    /// The floor that the last batch states.
+    pub(crate) stated_floor: u32,
 }
 
 /// The segment that is written.
@@ -109,7 +109,7 @@ impl LogWriter {
             self.make_room(batch.framed_bytes())?;
             let header = self.header(Flags::NONE);
             let started = Instant::now();
-            self.append(batch.frame(header))?;
+            self.append(batch.frame(header), header.floor_segment)?;
             write = started.elapsed();
             self.next_seq = batch.next_seq();
             self.is_marked = false;
@@ -141,11 +141,12 @@ impl LogWriter {
     }
 
     /// Writes a synced marker, so that everything before it is known durable. Nothing is written when nothing was
-    /// committed since the last one. The owner calls it after 100 ms of idleness; it says whether it wrote.
+    /// committed since the last one and the floor has not risen. The owner calls it after 100 ms of idleness, and when
+    /// [`crate::Removal::WaitsForFloor`] says so; it says whether it wrote.
     pub fn mark_idle(&mut self) -> Result<bool, CommitError> {
         self.check_usable()?;
         self.begin()?;
-        if self.is_marked {
+        if self.is_marked && self.stated_floor >= self.shared.floor.wanted() {
             self.sync_timed()?;
             return Ok(false);
         }
@@ -196,15 +197,16 @@ impl LogWriter {
             body_bytes: 0,
             count: 0,
             flags,
-            floor_segment: self.floor_segment,
+            floor_segment: self.shared.floor.wanted(),
             records_crc: 0,
         }
     }
 
     fn append_marker(&mut self, flags: Flags) -> Result<(), CommitError> {
         let mut bytes = [0; BATCH_HEADER_BYTES as usize];
-        self.header(flags).encode(&mut bytes);
-        self.append(&bytes)
+        let header = self.header(flags);
+        header.encode(&mut bytes);
+        self.append(&bytes, header.floor_segment)
     }
 
     /// Makes sure that `bytes` and a seal after them fit the segment.
@@ -266,8 +268,8 @@ impl LogWriter {
         }
     }
 
-    /// Writes at the tail and moves it. On a lack of space the tail stays.
-    fn append(&mut self, bytes: &[u8]) -> Result<(), CommitError> {
+    /// Writes at the tail, where it states this floor, and moves it. On a lack of space the tail stays.
+    fn append(&mut self, bytes: &[u8], floor_segment: u32) -> Result<(), CommitError> {
         let start = self.active.tail;
         let end = start + bytes.len() as u32;
         self.ensure_zeroed(end)?;
@@ -282,6 +284,7 @@ impl LogWriter {
         self.check_write(written)?;
         self.active.dirty_to = end;
         self.active.tail = end;
+        self.stated_floor = floor_segment;
         Ok(())
     }
 
@@ -315,6 +318,7 @@ impl LogWriter {
         // The preparer syncs the same file; if that failed, this one proves nothing.
         self.check_usable()?;
         self.synced = self.end();
+        self.shared.floor.set_durable(self.stated_floor);
         Ok(started.elapsed())
     }
 

@@ -7,7 +7,7 @@ mod segment_header;
 pub(crate) use batch_header::{BATCH_HEADER_BYTES, BATCH_MAGIC, BatchHeader, Flags};
 pub(crate) use record::{Framed, RECORD_HEADER_BYTES, frame_record, parse_record, record_crc};
 pub use segment_header::{FORMAT_VERSION, Hole};
-pub(crate) use segment_header::{HEADER_BYTES, HeaderRead, SegmentHeader};
+pub(crate) use segment_header::{HEADER_BYTES, HOLES_MAX, HeaderRead, SegmentHeader, peek};
 
 /// Batches start at multiples of this, so that scanning on past an invalid place is cheap.
 pub(crate) const ALIGN_BYTES: u32 = 8;

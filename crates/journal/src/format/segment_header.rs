@@ -18,6 +18,9 @@ const CRC_AT: usize = 60;
 /// Nobody writes a longer one; bounds what a damaged length can make us read.
 const HEADER_BYTES_MAX: u32 = 64 << 20;
 
+/// The most holes a header can list: all that a segment of 64 MiB can need.
+pub(crate) const HOLES_MAX: usize = (HEADER_BYTES_MAX as usize - FIXED_BYTES) / HOLE_BYTES;
+
 /// A run of sequences that was taken out of a segment on purpose when it was rewritten.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Hole {
@@ -25,6 +28,14 @@ pub struct Hole {
     pub first: LogSeq,
     /// How many are missing.
     pub count: u64,
+}
+
+impl Hole {
+    /// The sequence after it.
+    #[must_use]
+    pub const fn end(&self) -> LogSeq {
+        self.first.plus(self.count)
+    }
 }
 
 /// A decoded segment header.
@@ -125,17 +136,37 @@ impl SegmentHeader {
         if version != FORMAT_VERSION || !fits {
             return HeaderRead::Invalid;
         }
-        let holes = bytes[FIXED_BYTES..]
+        let holes: Vec<_> = bytes[FIXED_BYTES..]
             .chunks_exact(HOLE_BYTES)
             .take(hole_count)
             .map(|place| Hole { first: LogSeq::new(u64_at(place, 0)), count: u64_at(place, 8) })
             .collect();
+        let first_seq = LogSeq::new(u64_at(bytes, 32));
+        if !is_ordered(first_seq, &holes) {
+            return HeaderRead::Invalid;
+        }
         HeaderRead::Valid(Self {
             log_id: u64_at(bytes, 16),
             number: u32_at(bytes, 24),
-            first_seq: LogSeq::new(u64_at(bytes, 32)),
+            first_seq,
             durable: Position::from_bits(u64_at(bytes, 40)),
             holes,
         })
     }
+}
+
+/// How many holes a header says it lists and how long it says it is: a hint for readers, not checked. What follows from
+/// it is.
+pub(crate) fn peek(file: &dyn File) -> io::Result<Option<(u32, u32)>> {
+    let mut bytes = [0; FIXED_BYTES];
+    let count = read_full(file, &mut bytes, 0)?;
+    Ok((count == bytes.len() && bytes[..8] == MAGIC).then(|| (u32_at(&bytes, 28), u32_at(&bytes, 12))))
+}
+
+/// Whether no hole is empty, and they ascend and are disjoint.
+fn is_ordered(first_seq: LogSeq, holes: &[Hole]) -> bool {
+    let starts_inside = holes.first().is_none_or(|hole| hole.first >= first_seq);
+    let is_counted =
+        holes.iter().all(|hole| hole.count > 0 && hole.first.get().checked_add(hole.count).is_some());
+    starts_inside && is_counted && holes.windows(2).all(|pair| pair[0].end() <= pair[1].first)
 }

@@ -28,8 +28,11 @@ impl Bodies {
         let seq = LogSeq(key.place());
         let payload = match self.reader.read(Position::from_bits(position), seq_of(seq)) {
             Ok(payload) => payload,
-            Err(error @ ReadError::Io { .. }) => return Err(unreadable(&error)),
-            // Not there: its segment was rewritten since, or it is damaged. A scan of its segment tells.
+            // A scan would not find it either: the log says that it was taken out.
+            Err(error @ (ReadError::Io { .. } | ReadError::Dropped { .. } | ReadError::NoSegment { .. })) => {
+                return Err(unreadable(&error));
+            }
+            // Not there: the position is wrong, or the record damaged. A scan of its segment tells.
             Err(error) => self.find(seq).map_err(|_| unreadable(&error))?,
         };
         let (epoch, record) = Record::decode(&Bytes::from(payload))
