@@ -337,6 +337,12 @@ metrics! {
     devices_forgotten: Counter = "devices_forgotten", "Devices forgotten because their user had too many";
     /// From a question to an app's own server to its answer.
     stage_login_call: Stage = "stage_login_call_seconds", "Time of a question to an app's own authentication server";
+    /// Reads that began below the floor of their timeline: the cursor moved up with it.
+    cursors_moved: Counter = "cursors_moved", "Cursors that a floor has moved up";
+    /// Floors raised by retention and deletion.
+    floors_raised: Counter = "floors_raised", "Floors raised by retention and deletion";
+    /// Steps of retention that failed and are done again.
+    retention_failures: Counter = "retention_failures", "Steps of retention that failed and are done again";
     /// From the bus to answer's decision.
     stage_queue: Stage = "stage_queue_seconds", "Time of a send in the inbound queue";
     /// From append to durable.

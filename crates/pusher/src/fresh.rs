@@ -154,7 +154,7 @@ pub(crate) mod tests {
 
     /// An index that holds what it was given, in order: enough of one to check the merge.
     #[derive(Default)]
-    struct ListIndex(Mutex<Vec<TailRecord>>);
+    pub(crate) struct ListIndex(Mutex<Vec<TailRecord>>);
 
     impl TimelineIndex for ListIndex {
         fn watermark(&self) -> Watermark {

@@ -8,7 +8,9 @@
 //! is complete up to the durable end as it was when the read began (promise 4).
 
 mod feed;
+mod floors;
 mod fresh;
 
 pub use feed::TailFeed;
+pub use floors::FlooredTimelines;
 pub use fresh::FreshTimelines;

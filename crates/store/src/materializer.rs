@@ -11,6 +11,7 @@ use halley_core::ports::index::TimelineIndex;
 use halley_core::tail::Tail;
 
 use crate::groups::GroupApplier;
+use crate::retention::Grown;
 
 /// How it batches.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +44,8 @@ pub struct Materializer {
     tail: Arc<Tail>,
     index: Arc<dyn TimelineIndex>,
     groups: Arc<GroupApplier>,
+    /// Is told which timelines grew.
+    grown: Arc<Grown>,
     metrics: Arc<Metrics>,
     /// Everything up to here is indexed and released.
     done: LogSeq,
@@ -59,7 +62,13 @@ impl Materializer {
         metrics: Arc<Metrics>,
     ) -> Self {
         let done = index.watermark().seq;
-        Self { config, tail, index, groups, metrics, done }
+        Self { config, tail, index, groups, grown: Arc::default(), metrics, done }
+    }
+
+    /// Which timelines grew, for retention.
+    #[must_use]
+    pub fn grown(&self) -> Arc<Grown> {
+        Arc::clone(&self.grown)
     }
 
     /// Indexes one batch; answers how many records it had, 0 when there is nothing to do. May block on the disk.
@@ -78,6 +87,7 @@ impl Materializer {
         self.groups.apply(&batch)?;
         let watermark = self.index.apply(&batch)?;
         self.done = watermark.seq;
+        self.grown.note(&batch);
         self.tail.release(watermark.seq);
         let (lag, _) = self.tail.backlog();
         self.metrics.index_lag.set(i64::try_from(lag).unwrap_or(i64::MAX));

@@ -18,6 +18,7 @@
 mod error;
 mod open;
 mod options;
+mod past;
 mod recovered;
 mod replay;
 mod running;

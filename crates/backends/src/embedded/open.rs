@@ -10,6 +10,7 @@ use halley_journal::{Files, Preparer};
 use redb::backends::InMemoryBackend;
 
 use super::options::Options;
+use super::past::LogPast;
 use super::recovered::{IndexParts, Recovered, Settings, newest, recover};
 use super::running::{Driver, Embedded, Parts, Stepped};
 use super::{OpenError, version};
@@ -35,7 +36,7 @@ impl Embedded {
             files = Arc::new(FailingFiles::new(files, fault));
         }
         let state = RedbState::open(&data.join("state.redb"), options.state)?;
-        let index = disk_index(&data.join("index"))?;
+        let index = disk_index(&data.join("index"), &state)?;
         let pool = ReadPool::spawn(options.read_threads).map_err(OpenError::Thread)?;
         let space = Box::new(Directory(data.join("journal")));
         let reads = Reads::Pool(pool.handle());
@@ -92,8 +93,8 @@ impl Embedded {
     }
 }
 
-fn disk_index(path: &Path) -> Result<IndexParts<FjallRows>, OpenError> {
-    let opening = Opening::new(path);
+fn disk_index(path: &Path, state: &RedbState) -> Result<IndexParts<FjallRows>, OpenError> {
+    let opening = Opening::new(path, Arc::new(state.clone()));
     let opened = opening.open()?;
     Ok(IndexParts {
         rows: opened.rows,
@@ -147,6 +148,8 @@ fn assemble<R: Rows>(
         journal: Arc::new(journal),
         tail,
         index: Arc::clone(&index) as _,
+        catalog: Arc::clone(&index) as _,
+        past: Arc::new(LogPast::new(log.reader.clone())),
         state: Arc::new(state),
         log: log.reader,
         recovery: report,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use halley_core::ports::index::TimelineIndex;
+use halley_core::ports::retention::{Catalog, Past};
 use halley_core::tail::Tail;
 use halley_journal::{LogReader, Prepared, Preparer};
 
@@ -23,6 +24,10 @@ pub struct Parts {
     pub tail: Arc<Tail>,
     /// The index under the timelines; store fills it.
     pub index: Arc<dyn TimelineIndex>,
+    /// The index by timelines, for retention.
+    pub catalog: Arc<dyn Catalog>,
+    /// The journal by time, for retention.
+    pub past: Arc<dyn Past>,
     /// Apps, users, tokens, groups, group state, cursors.
     pub state: Arc<RedbState>,
     /// The log itself: for scrubbing, counters, replication.

@@ -5,17 +5,20 @@
 //! remote one. All traits are dyn-safe.
 
 pub mod accounts;
+pub mod backup;
 pub mod bus;
 pub mod business;
 pub mod cursors;
 pub mod dedup;
 pub mod directory;
 pub mod feed;
+pub mod floors;
 pub mod gateways;
 pub mod index;
 pub mod journal;
 pub mod logic;
 pub mod relations;
+pub mod retention;
 pub mod timelines;
 
 use thiserror::Error;

@@ -156,6 +156,21 @@ const KEYS: &[(&str, &str, &str)] = &[
         "with one more the user's oldest session is closed; far more than people have devices",
     ),
     (
+        "retention.age",
+        "duration",
+        "messages older than this are no longer shown, then deleted, in apps that do not say; none: kept for ever",
+    ),
+    (
+        "retention.entries",
+        "entries",
+        "as many entries of each timeline are kept, in apps that do not say; none: all",
+    ),
+    (
+        "retention.every",
+        "duration",
+        "how often it is looked for what is too old or too much; a step costs next to nothing",
+    ),
+    (
         "server.buckets",
         "threads, 0 for one a core",
         "threads that own connections and everything in their users' order",
@@ -214,7 +229,9 @@ mod tests {
         let described: BTreeSet<String> = KEYS.iter().map(|(key, _, _)| (*key).to_owned()).collect();
         assert_eq!(described.len(), KEYS.len(), "no key twice");
         let mut known: BTreeSet<String> =
-            ["admin.token", "debug.failpoint", "tls.certificate", "tls.key"].map(str::to_owned).into();
+            ["admin.token", "debug.failpoint", "tls.certificate", "tls.key", "retention.age", "retention.entries"]
+                .map(str::to_owned)
+                .into();
         for (section, keys) in &table {
             known.extend(
                 keys.as_table().expect("sections are tables").keys().map(|key| format!("{section}.{key}")),

@@ -23,6 +23,7 @@ pub struct Config {
     pub txchat: TxchatConfig,
     pub journal: JournalConfig,
     pub limits: LimitsConfig,
+    pub retention: RetentionConfig,
     pub server: ServerConfig,
     pub debug: DebugConfig,
 }
@@ -172,6 +173,20 @@ impl Default for LimitsConfig {
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+pub struct RetentionConfig {
+    pub age: Option<Span>,
+    pub entries: Option<u64>,
+    pub every: Span,
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        Self { age: None, entries: None, every: Span(Duration::from_secs(10)) }
+    }
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ServerConfig {
     pub buckets: u16,
     pub drain_timeout: Span,
@@ -213,6 +228,13 @@ impl Config {
         }
         if self.journal.free_space_min_percent > 50 {
             return Err(("journal.free_space_min_percent", "must be 0 to 50".to_owned()));
+        }
+        span("retention.every", self.retention.every, Duration::from_millis(10))?;
+        if let Some(age) = self.retention.age {
+            span("retention.age", age, Duration::from_secs(1))?;
+        }
+        if self.retention.entries == Some(0) {
+            return Err(("retention.entries", "must be at least 1".to_owned()));
         }
         if self.limits.user_messages_per_second > 0 && self.limits.user_messages_burst == 0 {
             return Err(("limits.user_messages_burst", "must be at least 1 where a rate is set".to_owned()));

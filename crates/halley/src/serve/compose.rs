@@ -15,10 +15,11 @@ use halley_core::metrics::Metrics;
 use halley_core::msg_id::MsgIdGenerator;
 use halley_core::ports::accounts::GroupProgress;
 use halley_core::ports::feed::Feed;
+use halley_core::ports::floors::Floors;
 use halley_core::ports::timelines::Timelines;
 use halley_logic::{Authenticator, BusinessMessages, Calls, GroupWriter, LogicService, Threads};
-use halley_pusher::{FreshTimelines, TailFeed};
-use halley_store::{DerivedDedup, GroupApplier, Materializer};
+use halley_pusher::{FlooredTimelines, FreshTimelines, TailFeed};
+use halley_store::{DerivedDedup, GroupApplier, Materializer, Retention, RetentionConfig, RetentionPorts};
 
 /// The all-in-one process is node 0.
 pub(super) const NODE: NodeId = NodeId(0);
@@ -39,6 +40,8 @@ pub struct Roles<S> {
     pub bus: Arc<MemoryBus>,
     /// Follows the journal; to be run on a thread of its own, or by steps.
     pub materializer: Materializer,
+    /// Raises floors; to be run on a thread of its own, or by steps.
+    pub retention: Retention,
     /// Who is online.
     pub directory: Arc<MemoryDirectory>,
     /// Fresh reads.
@@ -76,8 +79,10 @@ pub fn compose<S: Send + 'static>(
     })
     .context("configure the gateway")?;
 
+    let fresh = Arc::new(FreshTimelines::new(Arc::clone(&store.tail), Arc::clone(&store.index)));
+    let floors: Arc<dyn Floors> = Arc::clone(&store.state) as _;
     let timelines: Arc<dyn Timelines> =
-        Arc::new(FreshTimelines::new(Arc::clone(&store.tail), Arc::clone(&store.index)));
+        Arc::new(FlooredTimelines::new(fresh, Arc::clone(&floors), Arc::clone(metrics)));
     let feed: Arc<dyn Feed> = Arc::new(TailFeed::new(
         Arc::clone(&store.tail),
         Arc::clone(&store.journal) as _,
@@ -91,6 +96,15 @@ pub fn compose<S: Send + 'static>(
         Arc::clone(&applier),
         Arc::clone(metrics),
     );
+    let retention_ports = RetentionPorts {
+        apps: Arc::clone(&store.state) as _,
+        floors,
+        catalog: Arc::clone(&store.catalog),
+        past: Arc::clone(&store.past),
+        clock: Arc::clone(clock),
+        metrics: Arc::clone(metrics),
+    };
+    let retention = Retention::new(RetentionConfig::default(), retention_ports, materializer.grown());
     let directory = Arc::new(MemoryDirectory::default());
     let (bus, readers) = MemoryBus::new(buckets, BUS_PARTITION_MAX);
     let bus = Arc::new(bus);
@@ -150,6 +164,7 @@ pub fn compose<S: Send + 'static>(
         shards,
         bus,
         materializer,
+        retention,
         directory,
         timelines,
         messages: Arc::new(BusinessMessages::new(logic, calls, Arc::clone(clock), NODE)),

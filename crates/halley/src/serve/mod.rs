@@ -2,6 +2,7 @@
 
 mod bucket;
 mod compose;
+mod retention;
 mod run;
 mod scrub;
 mod tls;

@@ -15,10 +15,12 @@ use halley_admin::{AdminConfig, AdminState, AdminToken, NodeInfo, Readiness};
 use halley_answer::RateLimit;
 use halley_backends::disk::journal::{DiskJournal, Fsync as JournalFsync, JournalConfig};
 use halley_backends::{Embedded, Options};
+use halley_core::app::Retention;
 use halley_core::clock::Clock;
 use halley_core::metrics::Metrics;
 use halley_core::ports::accounts::Apps;
 use halley_core::ticket::Durability as _;
+use halley_store::RetentionConfig;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -50,20 +52,27 @@ pub fn run(config: Config, data: PathBuf, certificate: Option<Certificate>) -> R
 
     let buckets = buckets(&config);
     let sockets = bind(&config, buckets)?;
-    let roles = compose(&store, comet_config(&config), answer_config(&config), buckets, &clock, &metrics)?;
+    let mut roles =
+        compose(&store, comet_config(&config), answer_config(&config), buckets, &clock, &metrics)?;
+    roles.retention.configure(retention_config(&config));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let readiness = Arc::new(Readiness::starting());
-    let state = admin_state(&config, &data, &store, &roles, (metrics, registry), &clock, &readiness)?;
+    let registered = (Arc::clone(&metrics), registry);
+    let state = admin_state(&config, &data, &store, &roles, registered, &clock, &readiness)?;
 
     if let Some(certificate) = &certificate {
         roles.gateway.set_tls(certificate.tls());
     }
-    let Roles { gateway, seats, comet_ports, shards, bus, materializer, .. } = roles;
+    let Roles { gateway, seats, comet_ports, shards, bus, materializer, retention, .. } = roles;
     let materializer = Worker::spawn("materialize", move |stop| materializer.run(stop))?;
     let scrubber = {
         let (log, readiness) = (store.log.clone(), Arc::clone(&readiness));
         Worker::spawn("scrub", move |stop| super::scrub::run(&log, &readiness, stop))?
+    };
+    let retention = {
+        let metrics = Arc::clone(&metrics);
+        Worker::spawn("retention", move |stop| super::retention::run(retention, &metrics, stop))?
     };
     let mut listeners = sockets.addresses();
     let mut threads = Vec::new();
@@ -116,6 +125,7 @@ pub fn run(config: Config, data: PathBuf, certificate: Option<Certificate>) -> R
         thread.join();
     }
     drop(gateway);
+    retention.stop();
     materializer.stop();
     scrubber.stop();
     store.close().context("close the store")?;
@@ -208,6 +218,17 @@ fn answer_config(config: &Config) -> halley_answer::Config {
     };
     let app_messages_per_second = config.limits.app_messages_per_second;
     halley_answer::Config { rate, app_messages_per_second, ..halley_answer::Config::default() }
+}
+
+fn retention_config(config: &Config) -> RetentionConfig {
+    RetentionConfig {
+        every: config.retention.every.0,
+        default: Retention {
+            age_s: config.retention.age.map(|age| age.0.as_secs()),
+            entries: config.retention.entries,
+        },
+        ..RetentionConfig::default()
+    }
 }
 
 fn admin_state(

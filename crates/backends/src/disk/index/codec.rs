@@ -11,7 +11,7 @@
 //!   'd' app u32, user i64, hash u128        -> message id i64, time_ms u64, key i64
 //! ```
 
-use halley_core::ids::{LogSeq, MsgId};
+use halley_core::ids::{AppId, GroupId, LogSeq, MsgId, UserId};
 use halley_core::key::SyncKey;
 use halley_core::ports::dedup::{DedupKey, Known};
 use halley_core::ports::index::Watermark;
@@ -38,6 +38,25 @@ pub(super) fn row_key(timeline: TimelineId, key: SyncKey) -> RowKey {
     bytes[5..13].copy_from_slice(&id.to_be_bytes());
     bytes[13..].copy_from_slice(&key.raw().to_be_bytes());
     bytes
+}
+
+/// What all rows of a timeline begin with.
+pub(super) fn timeline_prefix(timeline: TimelineId) -> [u8; 13] {
+    let mut prefix = [0; 13];
+    prefix.copy_from_slice(&row_key(timeline, SyncKey::START)[..13]);
+    prefix
+}
+
+/// The timeline of a row's key; `None` when it is the key of another kind of row.
+pub(super) fn timeline_of_row(bytes: &[u8]) -> Option<TimelineId> {
+    let (tag, rest) = bytes.split_first().filter(|(_, rest)| rest.len() == 20)?;
+    let app = AppId(u32::from_be_bytes(rest[..4].try_into().ok()?));
+    let id = i64::from_be_bytes(rest[4..12].try_into().ok()?);
+    match tag {
+        b'i' => Some(TimelineId::Inbox(app, UserId(id))),
+        b'g' => Some(TimelineId::Feed(app, GroupId(id))),
+        _ => None,
+    }
 }
 
 /// The sync key in a row's key.

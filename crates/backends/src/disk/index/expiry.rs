@@ -1,16 +1,21 @@
-//! Dedup rows leave when the window is over.
+//! Rows leave when a compaction comes across them: dedup rows when their window is over, rows of timelines when they lie
+//! below a floor.
 
+use std::panic::{AssertUnwindSafe, RefUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fjall::compaction::filter::{
     CompactionFilter, CompactionFilterResult, Context, Factory, ItemAccessor, Verdict,
 };
+use halley_core::key::SyncKey;
 use halley_core::ports::dedup::DEDUP_WINDOW_MS;
+use halley_core::ports::floors::Floors;
+use halley_core::timeline::TimelineId;
 
 use super::codec;
 
-/// Drops dedup rows that are a window old, when a compaction comes across them.
+/// Drops dedup rows that are a window old.
 pub(super) struct Expiry {
     /// The newest message time seen.
     newest_ms: Arc<AtomicU64>,
@@ -45,5 +50,52 @@ impl CompactionFilter for Expired {
         let known = codec::known_of(&item.value()?);
         let is_expired = known.is_ok_and(|known| known.time_ms < self.before_ms);
         Ok(if is_expired { Verdict::Remove } else { Verdict::Keep })
+    }
+}
+
+/// Drops rows of timelines at or below their floors. No read asks for them any more, so it does not matter when.
+pub(super) struct BelowFloors(AssertUnwindSafe<Arc<dyn Floors>>);
+
+const _: fn() = || {
+    fn is_unwind_safe<T: RefUnwindSafe>() {}
+    is_unwind_safe::<BelowFloors>();
+};
+
+impl BelowFloors {
+    pub(super) fn factory(floors: Arc<dyn Floors>) -> Arc<dyn Factory> {
+        Arc::new(Self(AssertUnwindSafe(floors)))
+    }
+}
+
+impl Factory for BelowFloors {
+    fn name(&self) -> &str {
+        "below-floors"
+    }
+
+    fn make_filter(&self, _context: &Context) -> Box<dyn CompactionFilter> {
+        Box::new(Below { floors: Arc::clone(&self.0), asked: None })
+    }
+}
+
+struct Below {
+    floors: Arc<dyn Floors>,
+    /// Rows come timeline by timeline: the floor of the one that was asked for last.
+    asked: Option<(TimelineId, SyncKey)>,
+}
+
+impl CompactionFilter for Below {
+    fn filter_item(&mut self, item: ItemAccessor<'_>, _context: &Context) -> CompactionFilterResult {
+        let Some(timeline) = codec::timeline_of_row(item.key()) else { return Ok(Verdict::Keep) };
+        let floor = match self.asked {
+            Some((asked, floor)) if asked == timeline => floor,
+            _ => {
+                // Where it cannot be told, the row stays for another time.
+                let floor = self.floors.floor(timeline).unwrap_or_default();
+                self.asked = Some((timeline, floor));
+                floor
+            }
+        };
+        let is_below = codec::key_of_row(item.key()).is_ok_and(|key| key <= floor);
+        Ok(if is_below { Verdict::Remove } else { Verdict::Keep })
     }
 }

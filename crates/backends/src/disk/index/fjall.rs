@@ -5,6 +5,7 @@
 //! crash takes the run, and the records it was made of are replayed from the log: at most [`RUN_BYTES_MAX`] of rows.
 
 use std::collections::VecDeque;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -15,12 +16,14 @@ use fjall::config::PinningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use halley_core::key::SyncKey;
 use halley_core::ports::dedup::{DedupKey, Known};
+use halley_core::ports::floors::Floors;
 use halley_core::ports::timelines::Direction;
 use halley_core::tail::TailRecord;
 use halley_core::timeline::TimelineId;
 use parking_lot::{Mutex, RwLock};
 
-use super::expiry::Expiry;
+use super::catalog::merged;
+use super::expiry::{BelowFloors, Expiry};
 use super::log_index::Rows;
 use super::opening::Marker;
 use super::run::Run;
@@ -38,6 +41,8 @@ pub struct FjallRows {
     tables: Mutex<Tables>,
     /// The newest message time seen: dedup rows a window older are dropped by compactions.
     newest_ms: Arc<AtomicU64>,
+    /// Rows at or below them are dropped by compactions.
+    floors: Arc<dyn Floors>,
     marker: Marker,
 }
 
@@ -66,15 +71,18 @@ const COMPACTION_WAITS_MAX: usize = 1_000;
 const RECORDS_AT_ONCE: usize = 64;
 
 impl Engine {
-    fn open(path: &Path, newest_ms: &Arc<AtomicU64>) -> Result<Self, IndexError> {
+    fn open(path: &Path, newest_ms: &Arc<AtomicU64>, floors: &Arc<dyn Floors>) -> Result<Self, IndexError> {
         let expiry = Expiry::factory(Arc::clone(newest_ms));
+        let below = BelowFloors::factory(Arc::clone(floors));
         let database = Database::builder(path)
             .cache_size(CACHE_BYTES)
             .worker_threads(1)
             .max_cached_files(Some(128))
             .max_journaling_size(ENGINE_JOURNAL_BYTES)
-            .with_compaction_filter_factories(Arc::new(move |name| {
-                (name == "dedup").then(|| Arc::clone(&expiry))
+            .with_compaction_filter_factories(Arc::new(move |name| match name {
+                "dedup" => Some(Arc::clone(&expiry)),
+                "timelines" => Some(Arc::clone(&below)),
+                _ => None,
             }))
             .open()?;
         // A dedup lookup is on the path of every message and mostly finds nothing: it must not read a filter from a
@@ -112,26 +120,30 @@ impl Engine {
 impl FjallRows {
     /// Opens what is in the directory, if it is there; `None` when what is there does not join up or is of another
     /// format.
-    pub(super) fn open(path: &Path, marker: Marker) -> Result<Option<(Self, Reach)>, IndexError> {
+    pub(super) fn open(
+        path: &Path,
+        marker: Marker,
+        floors: Arc<dyn Floors>,
+    ) -> Result<Option<(Self, Reach)>, IndexError> {
         let newest_ms = Arc::new(AtomicU64::new(0));
         let engine = OnceLock::new();
         let mut tables = Tables::new(Reach::default(), VecDeque::new());
         if path.exists() {
-            let opened = Engine::open(path, &newest_ms)?;
+            let opened = Engine::open(path, &newest_ms, &floors)?;
             let Some(found) = opened.tables()? else { return Ok(None) };
             tables = found;
             let _first = engine.set(opened);
         }
         let reach = tables.reach;
         let (path, tables) = (path.to_owned(), Mutex::new(tables));
-        let rows = Self { path, engine, run: RwLock::default(), tables, newest_ms, marker };
+        let rows = Self { path, engine, run: RwLock::default(), tables, newest_ms, floors, marker };
         Ok(Some((rows, reach)))
     }
 
     /// The engine, made if it was not; by the one who writes.
     fn engine_for_writing(&self) -> Result<&Engine, IndexError> {
         if self.engine.get().is_none() {
-            let _first = self.engine.set(Engine::open(&self.path, &self.newest_ms)?);
+            let _first = self.engine.set(Engine::open(&self.path, &self.newest_ms, &self.floors)?);
         }
         self.engine.get().ok_or(IndexError::Malformed)
     }
@@ -263,6 +275,16 @@ impl Rows for FjallRows {
         Ok(first)
     }
 
+    fn timelines_behind(
+        &self,
+        behind: Option<TimelineId>,
+        max: usize,
+    ) -> Result<Vec<TimelineId>, IndexError> {
+        let in_run = self.run.read().timelines_behind(behind, max);
+        let in_tables = self.timelines_in_tables(behind, max)?;
+        Ok(merged(in_tables, in_run, max))
+    }
+
     fn find_dedup(&self, key: &DedupKey) -> Result<Option<Known>, IndexError> {
         if let Some(known) = self.run.read().dedup.get(key) {
             return Ok(Some(*known));
@@ -291,6 +313,26 @@ impl Rows for FjallRows {
 }
 
 impl FjallRows {
+    /// One seek a timeline.
+    fn timelines_in_tables(
+        &self,
+        mut behind: Option<TimelineId>,
+        max: usize,
+    ) -> Result<Vec<TimelineId>, IndexError> {
+        let mut found = Vec::new();
+        let Some(engine) = self.engine.get() else { return Ok(found) };
+        while found.len() < max {
+            // Behind the rows of runs and the format, the rows of feeds come first.
+            let start = behind.map_or(vec![b'g'], |timeline| codec::row_key(timeline, SyncKey::END).to_vec());
+            let bounds = (Bound::Excluded(start), Bound::<Vec<u8>>::Unbounded);
+            let Some(row) = engine.timelines.range(bounds).next() else { break };
+            let Some(timeline) = codec::timeline_of_row(&row.key()?) else { break };
+            found.push(timeline);
+            behind = Some(timeline);
+        }
+        Ok(found)
+    }
+
     fn scan_tables(
         &self,
         timeline: TimelineId,

@@ -40,6 +40,13 @@ pub trait Rows: Send + Sync + 'static {
         max: usize,
     ) -> Result<Vec<Row>, IndexError>;
 
+    /// Up to `max` timelines that have rows, behind this one in the order of [`super::codec::row_key`].
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn timelines_behind(&self, behind: Option<TimelineId>, max: usize)
+    -> Result<Vec<TimelineId>, IndexError>;
+
     /// The newest message with this dedup key.
     ///
     /// # Errors

@@ -35,6 +35,14 @@ impl Rows for MemoryRows {
         Ok(self.run.read().scan(timeline, low, high, direction, max))
     }
 
+    fn timelines_behind(
+        &self,
+        behind: Option<TimelineId>,
+        max: usize,
+    ) -> Result<Vec<TimelineId>, IndexError> {
+        Ok(self.run.read().timelines_behind(behind, max))
+    }
+
     fn find_dedup(&self, key: &DedupKey) -> Result<Option<Known>, IndexError> {
         Ok(self.run.read().dedup.get(key).copied())
     }

@@ -9,6 +9,7 @@
 //! has that very sequence, checked, where the row says or (for rewritten segments) elsewhere.
 
 mod bodies;
+mod catalog;
 mod codec;
 mod expiry;
 mod fjall;

@@ -8,7 +8,9 @@ use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use halley_core::ports::floors::Floors;
 use thiserror::Error;
 
 use super::fjall::FjallRows;
@@ -65,18 +67,20 @@ pub struct Opened {
 const DEATHS_MAX: usize = 2;
 
 /// Where the index is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Opening {
     path: PathBuf,
     opening: PathBuf,
     suspect: PathBuf,
+    floors: Arc<dyn Floors>,
 }
 
 impl Opening {
-    /// In this directory, which need not exist.
+    /// In this directory, which need not exist; rows below these floors need not stay.
     #[must_use]
-    pub fn new(path: &Path) -> Self {
+    pub fn new(path: &Path, floors: Arc<dyn Floors>) -> Self {
         Self {
+            floors,
             path: path.to_owned(),
             opening: path.with_extension("opening"),
             suspect: path.with_extension("suspect"),
@@ -144,7 +148,8 @@ impl Opening {
         // Without these marks a start is only less careful.
         let _ = fs::write(&self.opening, vec![b'x'; self.deaths() + 1]);
         let marker = Marker { suspect: self.suspect.clone() };
-        let opened = catch_unwind(AssertUnwindSafe(|| FjallRows::open(&self.path, marker)));
+        let opened =
+            catch_unwind(AssertUnwindSafe(|| FjallRows::open(&self.path, marker, Arc::clone(&self.floors))));
         let _ = fs::remove_file(&self.opening);
         opened.unwrap_or(Err(IndexError::Malformed))
     }

@@ -12,7 +12,10 @@ use halley_core::record::{Record, Targets};
 use halley_core::tail::{TailRecord, tail_record};
 use halley_core::timeline::TimelineId;
 
+use redb::backends::InMemoryBackend;
+
 use super::{Opening, Reach, Rows};
+use crate::disk::state::{RedbState, StateOptions};
 
 fn record(seq: u64) -> TailRecord {
     let user = UserId(7);
@@ -47,7 +50,8 @@ fn reach(seq: u64) -> Reach {
 #[test]
 fn runs_are_merged_and_join_at_every_reopen() {
     let dir = tempfile::tempdir().expect("a directory");
-    let opening = Opening::new(&dir.path().join("index"));
+    let state = RedbState::open_backend(InMemoryBackend::new(), StateOptions::default()).expect("in memory");
+    let opening = Opening::new(&dir.path().join("index"), Arc::new(state));
     let timeline = TimelineId::Inbox(AppId(1), UserId(7));
     let mut seq = 0;
     for round in 0..6 {

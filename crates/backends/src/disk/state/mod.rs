@@ -15,6 +15,7 @@ mod accounts;
 mod cache;
 mod cursors;
 mod files_backend;
+mod floors;
 mod groups;
 mod meta;
 mod relations;

@@ -1,9 +1,11 @@
 //! The tables. Numbers of tables and columns are only added; the format version is in `meta`.
 
-use redb::{TableDefinition, WriteTransaction};
+use redb::{ReadTransaction, TableDefinition, WriteTransaction};
 
-/// Written by this build.
-pub(super) const FORMAT_VERSION: u64 = 1;
+use super::snapshot::copy_table;
+
+/// Written by this build. 2: floors. A build that does not know them would show what was deleted.
+pub(super) const FORMAT_VERSION: u64 = 2;
 
 /// Counters and marks by name, see the `META_` constants.
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
@@ -49,6 +51,14 @@ pub(super) const FORBIDDEN: TableDefinition<'_, (u32, i64), ()> = TableDefinitio
 pub(super) const CURSOR_FEEDS: TableDefinition<'_, (u32, i64, &str), &[u8]> =
     TableDefinition::new("cursor_feeds");
 
+/// app -> floor of all of its timelines (key); the highest key there is when the app is gone.
+pub(super) const APP_FLOORS: TableDefinition<'_, u32, i64> = TableDefinition::new("app_floors");
+/// (app, 1 inbox or 2 feed, user or group) -> floor (key).
+pub(super) const TIMELINE_FLOORS: TableDefinition<'_, (u32, u8, i64), i64> =
+    TableDefinition::new("timeline_floors");
+/// (app, user) -> floor of what a deleted user sent (key), until it is gone from the journal.
+pub(super) const SENDER_FLOORS: TableDefinition<'_, (u32, i64), i64> = TableDefinition::new("sender_floors");
+
 /// The tables by name, once: how many there are, and how they are made.
 macro_rules! tables {
     ($($table:ident),* $(,)?) => {
@@ -58,6 +68,12 @@ macro_rules! tables {
         /// Makes sure that every table is there, so that readers need not ask.
         pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
             $(transaction.open_table($table)?;)*
+            Ok(())
+        }
+
+        /// Copies every row of every table.
+        pub(super) fn copy_tables(from: &ReadTransaction, to: &WriteTransaction) -> Result<(), redb::Error> {
+            $(copy_table(from, to, $table)?;)*
             Ok(())
         }
     };
@@ -76,4 +92,7 @@ tables!(
     CURSOR_FEEDS,
     RELATIONS,
     FORBIDDEN,
+    APP_FLOORS,
+    TIMELINE_FLOORS,
+    SENDER_FLOORS,
 );

@@ -19,7 +19,7 @@ use super::cursors::Dirty;
 use super::groups::GroupCache;
 use super::relations::RelationCache;
 use super::writer::Queue;
-use super::{StateOpenError, accounts, meta};
+use super::{StateOpenError, accounts, floors, meta};
 
 /// How the state database works.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,8 @@ pub struct StateOptions {
     pub users_cached: usize,
     /// Relations kept in memory, over all users; a user without any counts as one.
     pub relations_cached: usize,
+    /// Floors of timelines kept in memory.
+    pub floors_cached: usize,
 }
 
 impl Default for StateOptions {
@@ -44,6 +46,7 @@ impl Default for StateOptions {
             group_members_cached: 100_000,
             users_cached: 20_000,
             relations_cached: 100_000,
+            floors_cached: 50_000,
         }
     }
 }
@@ -68,6 +71,7 @@ pub(super) struct Inner {
     pub(super) groups: Mutex<GroupCache>,
     pub(super) cursors: Mutex<Dirty>,
     pub(super) relations: Mutex<RelationCache>,
+    pub(super) floors: floors::Known,
 }
 
 /// The key of a group.
@@ -103,6 +107,8 @@ impl RedbState {
     fn over(database: Database, options: StateOptions) -> Result<Self, StateOpenError> {
         meta::prepare(&database)?;
         let apps = accounts::load_apps(&database).map_err(|error| StateOpenError::Prepare(error.into()))?;
+        let floors = floors::Known::load(&database, options.floors_cached)
+            .map_err(|error| StateOpenError::Prepare(error.into()))?;
         let inner = Inner {
             database,
             options,
@@ -113,6 +119,7 @@ impl RedbState {
             groups: Mutex::new(GroupCache::new(options.group_members_cached)),
             cursors: Mutex::new(Dirty::default()),
             relations: Mutex::new(RelationCache::new(options.relations_cached)),
+            floors,
         };
         let state = Self { inner: Arc::new(inner) };
         let applied = state.installation()?.applied;
