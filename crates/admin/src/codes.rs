@@ -96,4 +96,6 @@ codes! {
     Blacklisted = "blacklisted", FORBIDDEN;
     /// The app allows private messages between friends only.
     NotFriend = "not_friend", FORBIDDEN;
+    /// A backup is being made already.
+    BackupRunning = "backup_running", CONFLICT;
 }

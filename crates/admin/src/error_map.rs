@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use halley_core::command::Refusal;
 use halley_core::ports::PortError;
+use halley_core::ports::backup::BackupRefused;
 use halley_core::ports::business::GroupError;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -77,7 +78,8 @@ fn code_of(error: &ApiError) -> Code {
         ApiError::Group(error) => group_code(error),
         ApiError::Refused(refusal) => refusal_code(*refusal),
         ApiError::Port(error) => port_code(error),
-        ApiError::Unreached => Code::Unavailable,
+        ApiError::Backup(BackupRefused::Busy) => Code::BackupRunning,
+        ApiError::Backup(_) | ApiError::Unreached => Code::Unavailable,
         ApiError::Busy => Code::Busy,
         ApiError::Timeout => Code::Timeout,
         ApiError::Random(_) | ApiError::Metrics(_) => Code::Internal,

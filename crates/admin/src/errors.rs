@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use halley_core::command::Refusal;
 use halley_core::ports::PortError;
+use halley_core::ports::backup::BackupRefused;
 use halley_core::ports::business::GroupError;
 use thiserror::Error;
 
@@ -46,6 +47,8 @@ pub(crate) enum ApiError {
     Port(#[from] PortError),
     #[error("the connection could not be told to close; it may be busy or just gone")]
     Unreached,
+    #[error(transparent)]
+    Backup(#[from] BackupRefused),
     #[error("too many calls at once")]
     Busy,
     #[error(

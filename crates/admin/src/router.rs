@@ -23,6 +23,7 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .merge(routes::relations::routes())
         .merge(routes::messages::routes())
         .merge(routes::timelines::routes())
+        .merge(routes::backups::routes())
 }
 
 /// The API as one axum router, for [`crate::serve`] and for tests without sockets.

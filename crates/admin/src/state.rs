@@ -7,6 +7,7 @@ use halley_core::clock::Clock;
 use halley_core::ids::NodeId;
 use halley_core::metrics::Metrics;
 use halley_core::ports::accounts::{Apps, Groups, Tokens, Users};
+use halley_core::ports::backup::Backups;
 use halley_core::ports::business::{GroupService, Messages};
 use halley_core::ports::directory::Directory;
 use halley_core::ports::gateways::Gateways;
@@ -51,6 +52,8 @@ pub struct AdminState {
     pub directory: Arc<dyn Directory>,
     /// Reaches connections.
     pub gateways: Arc<dyn Gateways>,
+    /// Backups.
+    pub backups: Arc<dyn Backups>,
     /// History.
     pub timelines: Arc<dyn Timelines>,
     /// For `/v1/stats`.

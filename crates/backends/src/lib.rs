@@ -11,8 +11,9 @@
 //!  - Whatever follows the journal (tail, index, group state) sees its records in order, each once or idempotently.
 //!  - Every queue is bounded; every thread is named, owned by a handle and joined.
 
+pub mod backup;
 pub mod disk;
 pub mod embedded;
 pub mod memory;
 
-pub use embedded::{Embedded, OpenError, Options};
+pub use embedded::{DATA_FORMAT_VERSION, Embedded, OpenError, Options};

@@ -194,7 +194,66 @@ impl AdminClient {
         )
     }
 
+    /// Has the server begin a backup into this directory of its machine.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    pub fn begin_backup(&self, directory: &str) -> Result<(), AdminError> {
+        self.call("POST", "/v1/backups", Some(&json!({ "directory": directory }))).map(|_| ())
+    }
+
+    /// How the server's newest backup stands.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    pub fn newest_backup(&self) -> Result<Value, AdminError> {
+        self.call("GET", "/v1/backups", None)
+    }
+
+    /// All apps.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    pub fn apps(&self) -> Result<Value, AdminError> {
+        self.call("GET", "/v1/apps", None)
+    }
+
+    /// Whether the server is ready, and why not.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    pub fn readiness(&self) -> Result<Value, AdminError> {
+        let (call, (_, text)) = ("GET /readyz", self.ask("GET", "/readyz", None)?);
+        let parsed = serde_json::from_str(&text);
+        parsed.map_err(|error| AdminError::Unexpected { call: call.to_owned(), reason: error.to_string() })
+    }
+
+    /// All metrics, as text.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    pub fn metrics(&self) -> Result<String, AdminError> {
+        self.ask("GET", "/metrics", None).map(|(_, text)| text)
+    }
+
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, AdminError> {
+        let call = format!("{method} {path}");
+        let unexpected = |reason: String| AdminError::Unexpected { call: call.clone(), reason };
+        let (status, text) = self.ask(method, path, body)?;
+        let parsed: Option<Value> =
+            if text.is_empty() { Some(Value::Null) } else { serde_json::from_str(&text).ok() };
+        match (status, parsed) {
+            (200..300, Some(answer)) => Ok(answer),
+            (_, Some(answer)) if answer.get("error").is_some() => {
+                let part = |name: &str| answer["error"][name].as_str().unwrap_or_default().to_owned();
+                Err(AdminError::Refused { call, code: part("code"), message: part("message"), status })
+            }
+            _ => Err(unexpected(format!("status {status}"))),
+        }
+    }
+
+    /// One request: status and text of its answer, whatever it says.
+    fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, String), AdminError> {
         let url = format!("{}{path}", self.base);
         let call = format!("{method} {path}");
         let unreachable =
@@ -214,16 +273,7 @@ impl AdminClient {
         if status == 401 {
             return Err(AdminError::Unauthorized { url });
         }
-        let parsed: Option<Value> =
-            if text.is_empty() { Some(Value::Null) } else { serde_json::from_str(&text).ok() };
-        match (status, parsed) {
-            (200..300, Some(answer)) => Ok(answer),
-            (_, Some(answer)) if answer.get("error").is_some() => {
-                let part = |name: &str| answer["error"][name].as_str().unwrap_or_default().to_owned();
-                Err(AdminError::Refused { call, code: part("code"), message: part("message"), status })
-            }
-            _ => Err(unexpected(format!("status {status}"))),
-        }
+        Ok((status, text))
     }
 }
 

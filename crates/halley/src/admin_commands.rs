@@ -28,7 +28,11 @@ pub struct AdminArgs {
 }
 
 impl AdminArgs {
-    fn client(&self) -> anyhow::Result<AdminClient> {
+    /// The server that they name.
+    ///
+    /// # Errors
+    /// When its address or token cannot be found.
+    pub fn client(&self) -> anyhow::Result<AdminClient> {
         Ok(AdminClient::find(&self.data, self.admin.as_deref(), self.admin_token.clone())?)
     }
 }

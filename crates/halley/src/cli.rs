@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, ConfigError, Sources};
 use crate::exit::{Failure, report};
-use crate::{admin_commands, chat, data_dir, logging, serve, verify};
+use crate::{admin_commands, backup, chat, data_dir, doctor, logging, serve, verify};
 
 /// An instant-messaging server that does not lose messages.
 #[derive(Debug, Parser)]
@@ -38,6 +38,12 @@ enum Command {
     /// Check a configuration, or print what can be configured
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Look at a data directory, its machine and its server, and say what must be done
+    Doctor(doctor::DoctorArgs),
+    /// Back up a data directory, while its server runs or when it is stopped
+    Backup(backup::BackupArgs),
+    /// Make a data directory of a backup
+    Restore(backup::RestoreArgs),
     /// Check every byte of a data directory's journal
     Verify(verify::VerifyArgs),
 }
@@ -99,6 +105,12 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
             print("configuration ok\n")
         }
         Command::Config(ConfigCommand::Reference) => print(&config::reference()),
+        Command::Doctor(args) => {
+            let config = load(args.config.clone(), Vec::new())?;
+            Ok(doctor::run(&args, &config)?)
+        }
+        Command::Backup(args) => Ok(backup::run_backup(&args)?),
+        Command::Restore(args) => Ok(backup::run_restore(&args)?),
         Command::Verify(args) => Ok(verify::run(&args)?),
     }
 }

@@ -72,6 +72,30 @@ pub fn remove_listeners(data: &Path) {
     let _none = fs::remove_file(listeners_path(data));
 }
 
+/// Remembers for `halley doctor` that a backup was made.
+pub fn note_backup(data: &Path, directory: &Path, manifest: &halley_backends::backup::Manifest) {
+    let note = serde_json::json!({
+        "made_ms": manifest.made_ms,
+        "bytes": manifest.bytes(),
+        "directory": directory.display().to_string(),
+    });
+    if let Err(error) = fs::write(last_backup_path(data), format!("{note}\n")) {
+        tracing::warn!(%error, "the backup is whole, but it could not be noted in the data directory");
+    }
+}
+
+/// When the last backup was made, unix milliseconds, and where it is.
+#[must_use]
+pub fn last_backup(data: &Path) -> Option<(u64, String)> {
+    let text = fs::read_to_string(last_backup_path(data)).ok()?;
+    let note: serde_json::Value = serde_json::from_str(&text).ok()?;
+    Some((note["made_ms"].as_u64()?, note["directory"].as_str()?.to_owned()))
+}
+
+fn last_backup_path(data: &Path) -> PathBuf {
+    data.join("last-backup.json")
+}
+
 fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     let fresh = path.with_extension("new");
     let _none = fs::remove_file(&fresh);

@@ -8,11 +8,13 @@
 
 pub mod admin_client;
 pub mod admin_commands;
+pub mod backup;
 pub mod chat;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod data_dir;
+pub mod doctor;
 pub mod exit;
 pub mod logging;
 pub mod serve;

@@ -3,6 +3,7 @@
 pub(crate) mod aliases;
 mod app_settings;
 pub(crate) mod apps;
+pub(crate) mod backups;
 pub(crate) mod groups;
 pub(crate) mod health;
 pub(crate) mod members;

@@ -2,6 +2,7 @@
 //! listener over loopback sockets. A failure means that a documented answer, limit or shape has changed.
 
 mod apps;
+mod backups;
 mod groups;
 mod hostile;
 mod members;

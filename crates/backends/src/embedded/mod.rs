@@ -28,3 +28,4 @@ pub use error::{CloseError, OpenError};
 pub use options::{Options, Progress};
 pub use recovered::RecoveryReport;
 pub use running::{Embedded, Parts};
+pub use version::FORMAT_VERSION as DATA_FORMAT_VERSION;

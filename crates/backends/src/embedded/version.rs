@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::OpenError;
 
-/// Written by this build.
-pub(super) const FORMAT_VERSION: u64 = 1;
+/// The version of data directories that this build writes.
+pub const FORMAT_VERSION: u64 = 1;
 
 /// Makes the directory if need be, and checks or writes its version. An older one would be upgraded here.
 pub(super) fn check(data: &Path) -> Result<(), OpenError> {

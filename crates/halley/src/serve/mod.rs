@@ -1,5 +1,6 @@
 //! `halley serve`: the roles joined into one server.
 
+mod backups;
 mod bucket;
 mod compose;
 mod retention;

@@ -19,12 +19,14 @@ use halley_core::app::Retention;
 use halley_core::clock::Clock;
 use halley_core::metrics::Metrics;
 use halley_core::ports::accounts::Apps;
+use halley_core::ports::backup::Backups;
 use halley_core::ticket::Durability as _;
 use halley_store::RetentionConfig;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use super::backups::{ServerBackups, Source};
 use super::bucket::{BucketThread, bind};
 use super::compose::{NODE, Roles, compose};
 use super::tls::{Certificate, follow};
@@ -58,8 +60,17 @@ pub fn run(config: Config, data: PathBuf, certificate: Option<Certificate>) -> R
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let readiness = Arc::new(Readiness::starting());
+    let reclaiming = Arc::default();
+    let backups = Arc::new(ServerBackups::new(Source {
+        data: data.clone(),
+        state: Arc::clone(&store.state),
+        log: store.log.clone(),
+        clock: Arc::clone(&clock),
+        reclaiming: Arc::clone(&reclaiming),
+    }));
     let registered = (Arc::clone(&metrics), registry);
-    let state = admin_state(&config, &data, &store, &roles, registered, &clock, &readiness)?;
+    let backups_port = Arc::clone(&backups) as _;
+    let state = admin_state(&config, &data, &store, &roles, registered, &clock, &readiness, backups_port)?;
 
     if let Some(certificate) = &certificate {
         roles.gateway.set_tls(certificate.tls());
@@ -125,6 +136,7 @@ pub fn run(config: Config, data: PathBuf, certificate: Option<Certificate>) -> R
         thread.join();
     }
     drop(gateway);
+    backups.end();
     retention.stop();
     materializer.stop();
     scrubber.stop();
@@ -231,6 +243,7 @@ fn retention_config(config: &Config) -> RetentionConfig {
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "what the admin API works on")]
 fn admin_state(
     config: &Config,
     data: &Path,
@@ -239,6 +252,7 @@ fn admin_state(
     (metrics, registry): (Arc<Metrics>, prometheus_client::registry::Registry),
     clock: &Arc<dyn Clock>,
     readiness: &Arc<Readiness>,
+    backups: Arc<dyn Backups>,
 ) -> Result<AdminState> {
     let admin_token = match &config.admin.token {
         Some(token) => token.clone(),
@@ -254,6 +268,7 @@ fn admin_state(
         messages: Arc::clone(&roles.messages) as _,
         directory: Arc::clone(&roles.directory) as _,
         gateways: Arc::new(roles.gateway.clone()),
+        backups,
         timelines: Arc::clone(&roles.timelines),
         metrics,
         registry: Arc::new(registry),

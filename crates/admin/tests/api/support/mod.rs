@@ -1,5 +1,6 @@
 //! The router over test doubles, and how tests speak to it.
 
+mod backups;
 mod directory;
 mod groups;
 mod relations;
@@ -91,6 +92,7 @@ pub(crate) fn state(world: &Arc<World>, config: AdminConfig) -> (AdminState, Arc
         messages: world.clone(),
         directory: world.clone(),
         gateways: world.clone(),
+        backups: world.clone(),
         timelines: world.clone(),
         metrics: Arc::clone(&metrics),
         registry: Arc::new(registry),

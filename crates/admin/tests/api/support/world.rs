@@ -12,6 +12,7 @@ use halley_core::group::Group;
 use halley_core::ids::{AppId, GroupId, UserId};
 use halley_core::ports::PortError;
 use halley_core::ports::accounts::{Apps, TokenGrant, Tokens, USER_NAME_BYTES_MAX, Unknown, Users};
+use halley_core::ports::backup::BackupStatus;
 use halley_core::ports::business::BusinessSend;
 use halley_core::ports::relations::Relation;
 use halley_core::record::Entry;
@@ -50,6 +51,7 @@ pub(crate) struct Contents {
     pub(crate) outcome: Option<SendOutcome>,
     pub(crate) entries: Vec<(TimelineId, Entry)>,
     pub(crate) last_key: u64,
+    pub(crate) backup: Option<BackupStatus>,
 }
 
 /// Everything behind the API.

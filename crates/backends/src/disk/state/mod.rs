@@ -20,6 +20,7 @@ mod groups;
 mod meta;
 mod relations;
 mod schema;
+mod snapshot;
 mod store;
 #[cfg(test)]
 mod tests;
