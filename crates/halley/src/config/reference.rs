@@ -228,10 +228,16 @@ mod tests {
         let table = toml::Table::try_from(Config::default()).expect("serialises");
         let described: BTreeSet<String> = KEYS.iter().map(|(key, _, _)| (*key).to_owned()).collect();
         assert_eq!(described.len(), KEYS.len(), "no key twice");
-        let mut known: BTreeSet<String> =
-            ["admin.token", "debug.failpoint", "tls.certificate", "tls.key", "retention.age", "retention.entries"]
-                .map(str::to_owned)
-                .into();
+        let mut known: BTreeSet<String> = [
+            "admin.token",
+            "debug.failpoint",
+            "tls.certificate",
+            "tls.key",
+            "retention.age",
+            "retention.entries",
+        ]
+        .map(str::to_owned)
+        .into();
         for (section, keys) in &table {
             known.extend(
                 keys.as_table().expect("sections are tables").keys().map(|key| format!("{section}.{key}")),
