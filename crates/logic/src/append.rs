@@ -7,6 +7,7 @@ use halley_core::key::SyncKey;
 use halley_core::ports::PortError;
 use halley_core::ports::journal::{AppendRefused, Journal};
 use halley_core::record::Record;
+use halley_core::ticket::Ticket;
 
 /// Appends a record and waits until it is durable; waits for room when the tail is full.
 ///
@@ -16,13 +17,28 @@ pub(crate) async fn append_durable(
     journal: &dyn Journal,
     record: &Arc<Record>,
 ) -> Result<SyncKey, PortError> {
-    let ticket = loop {
+    durable(append(journal, record).await?).await
+}
+
+/// Appends a record; waits for room when the tail is full.
+///
+/// # Errors
+/// When the record is not in the journal.
+pub(crate) async fn append(journal: &dyn Journal, record: &Arc<Record>) -> Result<Ticket, PortError> {
+    loop {
         match journal.append(record) {
-            Ok(ticket) => break ticket,
+            Ok(ticket) => return Ok(ticket),
             Err(AppendRefused::Full) => poll_fn(|context| journal.poll_ready(context)).await,
             Err(refused) => return Err(unavailable(&refused.to_string())),
         }
-    };
+    }
+}
+
+/// Waits until a record is durable; answers its key.
+///
+/// # Errors
+/// When the journal was lost and nobody knows.
+pub(crate) async fn durable(ticket: Ticket) -> Result<SyncKey, PortError> {
     ticket.await.map_err(|lost| unavailable(&lost.to_string()))
 }
 
