@@ -98,10 +98,22 @@ codes! {
     NotFriend = "not_friend", FORBIDDEN;
     /// A backup is being made already.
     BackupRunning = "backup_running", CONFLICT;
-    /// No such message.
-    UnknownMessage = "unknown_message", NOT_FOUND;
-    /// The operator may not revoke this message.
-    RevokeNotAllowed = "revoke_not_allowed", FORBIDDEN;
-    /// The time within which an author may revoke a message is over.
-    RevokeExpired = "revoke_expired", FORBIDDEN;
+    /// The group has as many admins as it may.
+    AdminLimit = "admin_limit", CONFLICT;
+    /// The change names too many users for one call.
+    ChangeTooLarge = "change_too_large", PAYLOAD_TOO_LARGE;
+    /// The operator is not a member of the group.
+    OperatorNotMember = "operator_not_member", FORBIDDEN;
+    /// The operator must be an admin or the owner.
+    NeedAdmin = "need_admin", FORBIDDEN;
+    /// The operator must be the owner.
+    NeedOwner = "need_owner", FORBIDDEN;
+    /// The operator's role must be higher than that of everybody who is removed.
+    NeedHigherRole = "need_higher_role", FORBIDDEN;
+    /// In this group only the owner and admins may invite.
+    InviteDenied = "invite_denied", FORBIDDEN;
+    /// The owner and admins cannot be muted.
+    CannotMuteAdmins = "cannot_mute_admins", FORBIDDEN;
+    /// The operator owns the group already.
+    TransferToSelf = "transfer_to_self", CONFLICT;
 }

@@ -7,7 +7,14 @@ use halley_core::key::SyncKey;
 use halley_core::ports::PortError;
 use halley_core::ports::journal::{AppendRefused, Journal};
 use halley_core::record::Record;
-use halley_core::ticket::Ticket;
+
+/// Why a record is not in the journal, as far as is known.
+pub(crate) enum NotAppended {
+    /// It is larger than the journal takes.
+    TooLarge,
+    /// The journal does not take it now, or was lost and nobody knows.
+    Unavailable(PortError),
+}
 
 /// Appends a record and waits until it is durable; waits for room when the tail is full.
 ///
@@ -16,32 +23,18 @@ use halley_core::ticket::Ticket;
 pub(crate) async fn append_durable(
     journal: &dyn Journal,
     record: &Arc<Record>,
-) -> Result<SyncKey, PortError> {
-    durable(append(journal, record).await?).await
-}
-
-/// Appends a record; waits for room when the tail is full.
-///
-/// # Errors
-/// When the record is not in the journal.
-pub(crate) async fn append(journal: &dyn Journal, record: &Arc<Record>) -> Result<Ticket, PortError> {
-    loop {
+) -> Result<SyncKey, NotAppended> {
+    let ticket = loop {
         match journal.append(record) {
-            Ok(ticket) => return Ok(ticket),
+            Ok(ticket) => break ticket,
             Err(AppendRefused::Full) => poll_fn(|context| journal.poll_ready(context)).await,
+            Err(AppendRefused::TooLarge) => return Err(NotAppended::TooLarge),
             Err(refused) => return Err(unavailable(&refused.to_string())),
         }
-    }
-}
-
-/// Waits until a record is durable; answers its key.
-///
-/// # Errors
-/// When the journal was lost and nobody knows.
-pub(crate) async fn durable(ticket: Ticket) -> Result<SyncKey, PortError> {
+    };
     ticket.await.map_err(|lost| unavailable(&lost.to_string()))
 }
 
-fn unavailable(why: &str) -> PortError {
-    PortError::Unavailable { what: "journal", why: why.to_owned() }
+fn unavailable(why: &str) -> NotAppended {
+    NotAppended::Unavailable(PortError::Unavailable { what: "journal", why: why.to_owned() })
 }

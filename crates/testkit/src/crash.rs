@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use halley_client::txchat::{Login, Outcome, Outgoing, SessionConfig, Target};
 use halley_client::{Client, ClientConfig, ClientEvent, Endpoint};
+use halley_wire::txchat::pb::MsgType;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -291,6 +292,8 @@ impl Talk {
                 continue;
             };
             match event {
+                // Of the group's making; not said by anybody.
+                Some(ClientEvent::Message(message)) if message.kind == i32::from(MsgType::Notice) => {}
                 Some(ClientEvent::Message(message)) => {
                     self.ledger.shown(&device, &message.client_id, message.message_id);
                 }

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use halley_wire::txchat::pb::{AuthMsg, Login, TextMsg};
+use halley_wire::txchat::pb::{AuthMsg, Login, MsgType, TextMsg};
 use halley_wire::txchat::{Ack, Common, Decoded, Frame, Header, Op, decode, put_frame};
 use prost::Message as _;
 
@@ -233,10 +233,23 @@ impl Raw {
     ///
     /// # Panics
     /// When it does not come.
-    pub fn text(&mut self) -> Text {
+    pub fn push(&mut self) -> Frame {
         let frame = self.until(Op::RECEIVE_MSG, |_| {});
         self.receipt(frame.header.seq);
-        text_of(&frame)
+        frame
+    }
+
+    /// The next text, acknowledged like the signals and notices before it.
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub fn text(&mut self) -> Text {
+        loop {
+            let frame = self.push();
+            if Common::parse(&frame.body).is_ok_and(|common| common.msg_type == i32::from(MsgType::Text)) {
+                return text_of(&frame);
+            }
+        }
     }
 
     /// Stops sending; the server sees the end of the stream.

@@ -8,6 +8,7 @@ use halley_testkit::http::Admin;
 use halley_testkit::process::{Options, Server};
 use halley_testkit::raw::{Came, Raw};
 use halley_testkit::scratch::Scratch;
+use halley_wire::txchat::Op;
 use serde_json::{Value, json};
 
 fn start(scratch: &Scratch) -> (Server, Admin, SocketAddr) {
@@ -72,6 +73,8 @@ fn a_group_hears_its_members_in_one_order_and_nobody_else() {
     stranger.say(true, "3110", "s-1", "x");
     assert_ne!(stranger.answer().1.code, 0);
     let _left = admin.call("DELETE", "/v1/apps/demo/groups/3110/members/3", &Value::Null);
+    assert_eq!(members[2].push().header.op, Op::RECEIVE_MSG, "who is removed is told so: the notice");
+    assert_eq!(members[2].push().header.op, Op::RECEIVE_MSG, "and the signal");
     let late = members[2].say(true, "3110", "3-late", "x");
     assert_ne!(members[2].answer_to(late).code, 0, "a change is in force when it is answered");
     members[0].say(true, "3110", "1-late", "x");
@@ -131,8 +134,8 @@ fn a_clean_stop_keeps_the_cursor_and_the_log_is_free_of_warnings() {
     alice.say(false, "bob", "c-1", "one");
     assert_eq!(bob.text().text, "one");
     // The receipt has been handled once a heartbeat behind it is answered.
-    bob.send(halley_wire::txchat::Op::HEARTBEAT, 0, &[]);
-    bob.until(halley_wire::txchat::Op::HEARTBEAT_REPLY, |_| {});
+    bob.send(Op::HEARTBEAT, 0, &[]);
+    bob.until(Op::HEARTBEAT_REPLY, |_| {});
     let log = server.log();
     assert!(server.stop().success());
     assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");

@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use halley_core::group::{Group, GroupChange, GroupProfile, Role};
+use halley_core::group::{Group, GroupChange, GroupProfile, ProfileChange};
+use halley_core::ids::AppId;
 use halley_core::ports::business::{GroupError, NewGroup};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,8 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::errors::ApiError;
-use crate::extract::{Body, Segments};
+use crate::extract::{Body, Parameters, Segments};
 use crate::lookup::{Names, group_id};
+use crate::routes::operator::{By, ByQuery};
 use crate::state::{Inner, Shared};
 
 /// Longest name of a group, in bytes (core's `GroupProfile::name`).
@@ -49,6 +51,11 @@ struct CreateGroup {
     /// Feed only, no inbox entries: for large groups. Cannot be undone.
     #[serde(default, rename = "super")]
     is_super: bool,
+    /// Who makes it, as the members are told; the owner when null or absent.
+    operator: Option<String>,
+    /// Nobody is told.
+    #[serde(default)]
+    silent: bool,
 }
 
 /// What is to change; what is not given stays.
@@ -66,7 +73,7 @@ struct ChangeGroup {
     is_super: Option<bool>,
     /// Only owner and admins may speak. The same as `mute_type` 1.
     muted: Option<bool>,
-    /// Who may join: 0 anybody a member invites, 1 nobody, 2 after approval.
+    /// Who may join: 0 anybody a member invites; 1 nobody, 2 after approval, which both leave inviting to owner and admins.
     #[schema(minimum = 0, maximum = 2)]
     join_type: Option<i32>,
     /// Whether members may befriend each other: 0 yes, 1 no.
@@ -75,6 +82,12 @@ struct ChangeGroup {
     /// Who may speak: 0 all, 1 owner and admins. The same as `muted`.
     #[schema(minimum = 0, maximum = 1)]
     mute_type: Option<i32>,
+    /// A member in whose name it is done: needs the rights for it, and is who the others are told. When null or absent it is
+    /// the system's call, which may do everything.
+    operator: Option<String>,
+    /// Nobody is told.
+    #[serde(default)]
+    silent: bool,
 }
 
 /// A group.
@@ -122,35 +135,35 @@ impl GroupBody {
 }
 
 impl ChangeGroup {
-    /// The profile with what was given.
-    fn profile(&self, before: &GroupProfile) -> Result<GroupProfile, ApiError> {
-        let mut profile = before.clone();
-        if let Some(name) = &self.name {
-            profile.name = bounded(name, "name", NAME_BYTES_MAX)?;
+    /// What was given.
+    async fn set(&self, inner: &Inner, app: AppId) -> Result<ProfileChange, ApiError> {
+        let given = |text: &Option<String>, field, bytes_max| {
+            text.as_ref().map(|text| bounded(text, field, bytes_max)).transpose()
+        };
+        let kind = |kind: Option<i32>, field, max| kind.map(|kind| one_of(kind, field, max)).transpose();
+        if self.is_super == Some(false) {
+            return Err(ApiError::field("super", "can only be set to true"));
         }
-        if let Some(avatar) = &self.avatar {
-            profile.avatar = bounded(avatar, "avatar", AVATAR_BYTES_MAX)?;
-        }
-        match self.is_super {
-            Some(false) => return Err(ApiError::field("super", "can only be set to true")),
-            Some(true) => profile.is_super = true,
-            None => {}
-        }
-        if let Some(kind) = self.join_type {
-            profile.join_type = one_of(kind, "join_type", JOIN_TYPE_MAX)?;
-        }
-        if let Some(kind) = self.friend_type {
-            profile.friend_type = one_of(kind, "friend_type", FRIEND_TYPE_MAX)?;
-        }
-        if let Some(kind) = self.mute_type {
-            profile.muted = one_of(kind, "mute_type", MUTE_TYPE_MAX)? == 1;
-            if self.muted.is_some_and(|muted| muted != profile.muted) {
+        let muted = match kind(self.mute_type, "mute_type", MUTE_TYPE_MAX)?.map(|kind| kind == 1) {
+            Some(by_type) if self.muted.is_some_and(|muted| muted != by_type) => {
                 return Err(ApiError::field("mute_type", "says something else than muted"));
             }
-        } else if let Some(muted) = self.muted {
-            profile.muted = muted;
-        }
-        Ok(profile)
+            by_type => by_type.or(self.muted),
+        };
+        let set = ProfileChange {
+            name: given(&self.name, "name", NAME_BYTES_MAX)?,
+            avatar: given(&self.avatar, "avatar", AVATAR_BYTES_MAX)?,
+            owner: None,
+            is_super: self.is_super == Some(true),
+            muted,
+            join_type: kind(self.join_type, "join_type", JOIN_TYPE_MAX)?,
+            friend_type: kind(self.friend_type, "friend_type", FRIEND_TYPE_MAX)?,
+        };
+        let owner = match &self.owner {
+            Some(owner) => Some(inner.known_user(app, owner).await?.0),
+            None => None,
+        };
+        Ok(ProfileChange { owner, ..set })
     }
 }
 
@@ -186,12 +199,15 @@ async fn create(
         is_super: body.is_super,
         ..GroupProfile::default()
     };
+    let by = By::new(&shared, app, body.operator.as_deref(), body.silent).await?;
     let new = NewGroup {
         app,
         id,
         profile,
         owner: shared.new_user(app, &body.owner, "owner").await?,
         members: shared.new_users(app, &body.members, "members").await?,
+        operator: by.operator,
+        silent: by.silent,
     };
     let group = shared.state.group_service.create(new).await?;
     GroupBody::of(&shared, &group).await
@@ -208,8 +224,7 @@ async fn get(
     GroupBody::of(&shared, &group).await
 }
 
-/// Changes a group. In force when answered. A new owner is journaled before the other changes: when the call fails in between, only that
-/// was done.
+/// Changes a group: all that is given in one step, in force when answered.
 #[utoipa::path(patch, path = "/v1/apps/{app}/groups/{gid}", tag = "groups", operation_id = "group_change", params(("app" = String, Path, description = "Name of the app"), ("gid" = String, Path, description = "The group's id")), request_body = ChangeGroup, responses((status = 200, description = "The group as it is now", body = GroupBody)))]
 async fn change(
     State(shared): State<Shared>,
@@ -217,21 +232,11 @@ async fn change(
     Body(body): Body<ChangeGroup>,
 ) -> Result<Json<GroupBody>, ApiError> {
     let app = shared.app(&app).await?.id;
-    let _whole = shared.whole_writes.lock().await;
-    let mut group = shared.group(app, &gid).await?;
-    let id = group.id;
-    let profile = body.profile(&group.profile)?;
-    let service = &shared.state.group_service;
-    if let Some(owner) = &body.owner {
-        let member = shared.known_user(app, owner).await?.0;
-        let change = GroupChange::RoleSet { member, role: Role::Owner };
-        group = still_there(service.change(app, id, change).await?)?;
-    }
-    if profile != group.profile {
-        let change = GroupChange::Profile { profile };
-        group = still_there(service.change(app, id, change).await?)?;
-    }
-    GroupBody::of(&shared, &group).await
+    let id = shared.group(app, &gid).await?.id;
+    let change = GroupChange::ProfileSet(body.set(&shared, app).await?);
+    let by = By::new(&shared, app, body.operator.as_deref(), body.silent).await?;
+    let group = shared.state.group_service.change(by.edit(app, id, change)).await?;
+    GroupBody::of(&shared, &*still_there(group)?).await
 }
 
 /// A group that a change other than its end must leave.
@@ -240,14 +245,15 @@ pub(crate) fn still_there<T>(group: Option<T>) -> Result<T, ApiError> {
 }
 
 /// Disbands a group.
-#[utoipa::path(delete, path = "/v1/apps/{app}/groups/{gid}", tag = "groups", operation_id = "group_disband", params(("app" = String, Path, description = "Name of the app"), ("gid" = String, Path, description = "The group's id")), responses((status = 204, description = "It is no more")))]
+#[utoipa::path(delete, path = "/v1/apps/{app}/groups/{gid}", tag = "groups", operation_id = "group_disband", params(("app" = String, Path, description = "Name of the app"), ("gid" = String, Path, description = "The group's id"), ByQuery), responses((status = 204, description = "It is no more")))]
 async fn disband(
     State(shared): State<Shared>,
     Segments((app, gid)): Segments<(String, String)>,
+    Parameters(by): Parameters<ByQuery>,
 ) -> Result<StatusCode, ApiError> {
     let app = shared.app(&app).await?.id;
     let id = group_id(&gid, "gid")?;
-    let service = &shared.state.group_service;
-    service.change(app, id, GroupChange::Disbanded).await?;
+    let by = by.by(&shared, app).await?;
+    shared.state.group_service.change(by.edit(app, id, GroupChange::Disbanded)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -14,6 +14,7 @@ use crate::errors::ApiError;
 use crate::extract::{Body, Parameters, Segments};
 use crate::lookup::{Names, page_limit};
 use crate::routes::groups::{GroupBody, still_there};
+use crate::routes::operator::{By, ByQuery};
 use crate::state::{Inner, Shared};
 
 const LIMIT_DEFAULT: usize = 100;
@@ -61,6 +62,12 @@ struct AddMembers {
     /// Ids that are new and no decimals get numbers. Members already stay as they are.
     #[schema(min_items = 1)]
     user_ids: Vec<String>,
+    /// A member in whose name it is done: needs the rights for it, and is who the others are told. When null or absent it is
+    /// the system's call, which may do everything.
+    operator: Option<String>,
+    /// Nobody is told.
+    #[serde(default)]
+    silent: bool,
 }
 
 /// A standing that can be given; the owner changes with `PATCH` of the group.
@@ -76,6 +83,12 @@ enum GivenRole {
 #[serde(deny_unknown_fields)]
 struct SetRole {
     role: GivenRole,
+    /// A member in whose name it is done: needs the rights for it, and is who the others are told. When null or absent it is
+    /// the system's call, which may do everything.
+    operator: Option<String>,
+    /// Nobody is told.
+    #[serde(default)]
+    silent: bool,
 }
 
 /// Whether a member may speak.
@@ -85,6 +98,12 @@ struct SetMute {
     muted: bool,
     /// Unix milliseconds; null or absent for ever.
     until: Option<u64>,
+    /// A member in whose name it is done: needs the rights for it, and is who the others are told. When null or absent it is
+    /// the system's call, which may do everything.
+    operator: Option<String>,
+    /// Nobody is told.
+    #[serde(default)]
+    silent: bool,
 }
 
 impl SetMute {
@@ -161,27 +180,30 @@ async fn add(
     if body.user_ids.is_empty() {
         return Err(ApiError::field("user_ids", "must name at least one user"));
     }
-    // Before ids get numbers: a mistyped group must not leave aliases behind.
+    // Before ids get numbers: a mistyped group or operator must not leave aliases behind.
     let id = shared.group(app, &gid).await?.id;
+    let by = By::new(&shared, app, body.operator.as_deref(), body.silent).await?;
     let users = shared.new_users(app, &body.user_ids, "user_ids").await?;
     let members = users.into_iter().map(|user| user.0).collect();
     let change = GroupChange::MembersAdded { members };
-    let group = shared.state.group_service.change(app, id, change).await?;
+    let group = shared.state.group_service.change(by.edit(app, id, change)).await?;
     GroupBody::of(&shared, &*still_there(group)?).await
 }
 
-/// Removes a member; the owner cannot leave.
-#[utoipa::path(delete, path = "/v1/apps/{app}/groups/{gid}/members/{uid}", tag = "members", operation_id = "member_remove", params(("app" = String, Path, description = "Name of the app"), ("gid" = String, Path, description = "The group's id"), ("uid" = String, Path, description = "The member's id")), responses((status = 204, description = "No longer a member")))]
+/// Removes a member; the owner cannot leave. With the member as operator the member leaves.
+#[utoipa::path(delete, path = "/v1/apps/{app}/groups/{gid}/members/{uid}", tag = "members", operation_id = "member_remove", params(("app" = String, Path, description = "Name of the app"), ("gid" = String, Path, description = "The group's id"), ("uid" = String, Path, description = "The member's id"), ByQuery), responses((status = 204, description = "No longer a member")))]
 async fn remove(
     State(shared): State<Shared>,
     Segments((app, gid, uid)): Segments<(String, String, String)>,
+    Parameters(by): Parameters<ByQuery>,
 ) -> Result<StatusCode, ApiError> {
     let app = shared.app(&app).await?.id;
     let id = shared.group(app, &gid).await?.id;
     let user = shared.known_user(app, &uid).await?;
     let members = vec![user.0];
     let change = GroupChange::MembersRemoved { members };
-    still_there(shared.state.group_service.change(app, id, change).await?)?;
+    let by = by.by(&shared, app).await?;
+    still_there(shared.state.group_service.change(by.edit(app, id, change)).await?)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -201,7 +223,8 @@ async fn change_role(
     };
     let member = user.0;
     let change = GroupChange::RoleSet { member, role };
-    let group = shared.state.group_service.change(app, id, change).await?;
+    let by = By::new(&shared, app, body.operator.as_deref(), body.silent).await?;
+    let group = shared.state.group_service.change(by.edit(app, id, change)).await?;
     MemberBody::after(&shared, &*still_there(group)?, user).await
 }
 
@@ -218,6 +241,7 @@ async fn mute(
     let user = shared.known_user(app, &uid).await?;
     let member = user.0;
     let change = GroupChange::MemberMuted { member, until_ms };
-    let group = shared.state.group_service.change(app, id, change).await?;
+    let by = By::new(&shared, app, body.operator.as_deref(), body.silent).await?;
+    let group = shared.state.group_service.change(by.edit(app, id, change)).await?;
     MemberBody::after(&shared, &*still_there(group)?, user).await
 }

@@ -9,6 +9,7 @@ mod members;
 mod messages;
 mod openapi;
 mod operation;
+mod operators;
 mod relations;
 mod server;
 mod sessions;

@@ -10,7 +10,6 @@ use halley_wire::txchat::{Header, Op};
 use super::conn::CloseReason;
 use super::core::Bucket;
 use super::render::Rendered;
-use super::session::Partly;
 use super::tick::Tick;
 use super::window::{Acked, PushSeq, Track};
 
@@ -57,12 +56,17 @@ impl<S> Bucket<S> {
             match self.renderer.render(entry, part, &*self.ports.users) {
                 Rendered::Body(body, false) => {
                     let _seq = self.push(slot, track, entry.key, &body);
+                    if part > 0
+                        && let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut())
+                    {
+                        session.partly.finish(entry.key);
+                    }
                     return Given::Whole;
                 }
                 Rendered::Body(body, true) => {
                     let _seq = self.push(slot, track, seen, &body);
                     if let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) {
-                        session.partly = Partly { key: entry.key, parts: part + 1 };
+                        session.partly.show(entry.key, part + 1);
                     }
                 }
                 Rendered::Skip => {

@@ -30,7 +30,7 @@ pub(crate) struct Session {
     pub(crate) need: SyncKey,
     /// The feeds that stand elsewhere.
     pub(crate) lagging: Lagging,
-    /// The entry after `seen` of which it was shown some parts.
+    /// Entries of which it was shown some parts, and not all.
     pub(crate) partly: Partly,
     pub(crate) window: Window,
     pub(crate) resend: Resend,
@@ -62,7 +62,7 @@ impl Session {
             seen: start.position,
             need,
             lagging,
-            partly: Partly { key: SyncKey::START, parts: 0 },
+            partly: Partly::default(),
             window: Window::new(),
             resend: Resend { at: Tick::NEVER, delay, count: 0 },
             cursor_due: Tick::NEVER,
@@ -201,18 +201,39 @@ impl Session {
     }
 }
 
-/// How much of an entry was shown.
-#[derive(Clone, Copy)]
-pub(crate) struct Partly {
-    pub(crate) key: SyncKey,
-    /// So many parts, from the first on.
-    pub(crate) parts: u32,
-}
+/// Entries that were shown in part: at most one on each track.
+#[derive(Default)]
+pub(crate) struct Partly(Vec<(SyncKey, u32)>);
+
+/// Entries kept; a feed that was left while it was shown one must not be kept for ever. One that is forgotten is shown from its
+/// first part again.
+const PARTLY_MAX: usize = 16;
 
 impl Partly {
-    /// Parts of this entry that were shown.
-    pub(crate) fn shown_of(self, key: SyncKey) -> u32 {
-        if self.key == key { self.parts } else { 0 }
+    /// Parts of this entry that were shown, from the first on.
+    pub(crate) fn shown_of(&self, key: SyncKey) -> u32 {
+        self.0.iter().find(|(of, _)| *of == key).map_or(0, |(_, parts)| *parts)
+    }
+
+    /// So many parts of it are shown now.
+    pub(crate) fn show(&mut self, key: SyncKey, parts: u32) {
+        if let Some(known) = self.0.iter_mut().find(|(of, _)| *of == key) {
+            known.1 = parts;
+            return;
+        }
+        if self.0.len() >= PARTLY_MAX {
+            self.0.remove(0);
+        }
+        self.0.push((key, parts));
+    }
+
+    /// All of it is shown.
+    pub(crate) fn finish(&mut self, key: SyncKey) {
+        self.0.retain(|(of, _)| *of != key);
+        if self.0.is_empty() {
+            // An idle session holds no memory for it.
+            self.0 = Vec::new();
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::command::{SendOutcome, Target};
 use crate::group::{Group, GroupChange, GroupProfile};
-use crate::ids::{AppId, GroupId, MsgId, UserId};
+use crate::ids::{AppId, GroupId, UserId};
 use crate::message::Content;
 use crate::ports::PortError;
 use crate::reply::Reply;
@@ -46,6 +46,26 @@ pub struct NewGroup {
     pub owner: UserId,
     /// The other members.
     pub members: Vec<UserId>,
+    /// Who makes it, as members are told; the owner when nobody is named.
+    pub operator: Option<UserId>,
+    /// Nobody is told.
+    pub silent: bool,
+}
+
+/// A group to be changed.
+#[derive(Clone, Debug)]
+pub struct GroupEdit {
+    /// The app.
+    pub app: AppId,
+    /// Which.
+    pub group: GroupId,
+    /// How; what is so already is left out.
+    pub change: GroupChange,
+    /// Who changes it: needs the rights for it, and is who members are told. Without one it is the system, which may do
+    /// everything, and members are told in the owner's name.
+    pub operator: Option<UserId>,
+    /// Nobody is told.
+    pub silent: bool,
 }
 
 /// Why a group was not made or changed.
@@ -73,6 +93,33 @@ pub enum GroupError {
     /// A super group stays one (`super` is only ever set).
     #[error("a super group cannot become a normal group again")]
     StaysSuper,
+    /// The group has as many admins as it may.
+    #[error("a group has at most {} admins", crate::group::ADMINS_MAX)]
+    AdminLimit,
+    /// The change does not fit a record of the journal: too many users at once.
+    #[error("the change is too large; make it in several calls")]
+    TooLarge,
+    /// The operator is not a member.
+    #[error("the operator is not a member of the group")]
+    OperatorNotMember,
+    /// Only owner and admins may do that.
+    #[error("the operator must be an admin or the owner of the group")]
+    NeedAdmin,
+    /// Only the owner may do that.
+    #[error("the operator must be the owner of the group")]
+    NeedOwner,
+    /// Only members of a lower standing than one's own can be removed.
+    #[error("the operator can only remove members of a lower role")]
+    NeedHigherRole,
+    /// Normal members may not bring others in here.
+    #[error("in this group only the owner and admins may invite")]
+    InviteDenied,
+    /// Owner and admins are not muted.
+    #[error("the owner and admins cannot be muted")]
+    CannotMuteAdmins,
+    /// The owner is the owner.
+    #[error("the operator owns the group already")]
+    TransferToSelf,
     /// A backend did not do its part; retrying is safe.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -84,58 +131,5 @@ pub trait GroupService: Send + Sync {
     /// Makes a group.
     fn create(&self, new: NewGroup) -> Reply<Result<Arc<Group>, GroupError>>;
     /// Changes a group; answers it as it is then, `None` when it was disbanded.
-    fn change(
-        &self,
-        app: AppId,
-        id: GroupId,
-        change: GroupChange,
-    ) -> Reply<Result<Option<Arc<Group>>, GroupError>>;
-}
-
-/// A message to be revoked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Revoke {
-    /// The app.
-    pub app: AppId,
-    /// The message.
-    pub message: MsgId,
-    /// Who wants it.
-    pub operator: UserId,
-}
-
-/// A message is revoked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Revoked {
-    /// By whom.
-    pub by: UserId,
-    /// It was before this call.
-    pub is_repetition: bool,
-}
-
-/// Why a message was not revoked.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RevokeError {
-    /// No such message.
-    #[error("no such message")]
-    UnknownMessage,
-    /// The operator is neither its author nor somebody who may take back others' messages there (spec 7.6).
-    #[error("only the author may revoke it, in a group also the owner, and admins unless it is the owner's")]
-    NotAllowed,
-    /// Authors may revoke for a time only.
-    #[error("an author may revoke a message within {within_s} s")]
-    Expired {
-        /// The app's bound.
-        within_s: u64,
-    },
-    /// A backend did not do its part; retrying is safe.
-    #[error(transparent)]
-    Port(#[from] PortError),
-}
-
-/// Revokes messages. A revocation is a journal record in the timelines of the message; reads that begin after the answer
-/// do not show the content any more.
-pub trait Revocations: Send + Sync {
-    /// Revokes a message, once: a call for one that is revoked already, by somebody who may, changes nothing and says so.
-    fn revoke(&self, call: Revoke) -> Reply<Result<Revoked, RevokeError>>;
+    fn change(&self, edit: GroupEdit) -> Reply<Result<Option<Arc<Group>>, GroupError>>;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use anyhow::{Context as _, Result, ensure};
-use halley_core::group::{Group, GroupChange, GroupProfile};
+use halley_core::group::{Group, GroupChange, ProfileChange};
 use halley_core::ids::{AppId, GroupId};
 use halley_core::ports::accounts::Groups as _;
 use halley_core::ports::business::GroupError;
@@ -31,6 +31,11 @@ impl Changes {
         self.pending.is_some()
     }
 
+    /// The last that was answered.
+    pub(super) fn answered(&self) -> u64 {
+        self.answered
+    }
+
     /// The process that was asked is gone.
     pub(super) fn forget(&mut self) {
         self.pending = None;
@@ -43,10 +48,10 @@ impl World {
         let group = GroupId::from_decimal(GROUP).context("is a group id")?;
         if self.changes.pending.is_none() {
             self.changes.asked += 1;
-            let profile = GroupProfile { name: self.changes.asked.to_string(), ..GroupProfile::default() };
+            let set =
+                ProfileChange { name: Some(self.changes.asked.to_string()), ..ProfileChange::default() };
             let app = self.changes.app;
-            self.changes.pending =
-                Some(self.server().change_group(app, group, GroupChange::Profile { profile }));
+            self.changes.pending = Some(self.server().change_group(app, group, GroupChange::ProfileSet(set)));
         }
         let Some(pending) = &mut self.changes.pending else { return Ok(()) };
         let Poll::Ready(answer) = Pin::new(pending).poll(&mut TaskContext::from_waker(Waker::noop())) else {
@@ -74,6 +79,23 @@ impl World {
             (answered..=asked).contains(&name),
             "LOST: change {answered} of the group was answered, {asked} asked for; it is at {name}"
         );
+        Ok(())
+    }
+
+    /// Everybody has been told of the last answered change, unless a device began behind it.
+    pub(super) fn check_told(&self) -> Result<()> {
+        if self.plan.are_devices_new {
+            return Ok(());
+        }
+        let answered = self.changes.answered();
+        for device in &self.devices {
+            ensure!(
+                device.told >= answered,
+                "LOST: {:?} was told of change {} of the group, {answered} was answered",
+                device.name,
+                device.told
+            );
+        }
         Ok(())
     }
 }

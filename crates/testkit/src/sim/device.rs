@@ -7,6 +7,8 @@ use halley_client::txchat::{
     Login, Outcome, Outgoing, SendId, Session, SessionConfig, SessionEvent, is_refusal_temporary, op,
 };
 use halley_comet::driver::sim::SimClient;
+use halley_wire::txchat::pb::{MsgType, SignalType, SignalUpdateGroupName};
+use prost::Message as _;
 
 use super::link::{Link, Wire};
 use super::server::APP;
@@ -29,6 +31,8 @@ pub(super) struct Device {
     /// The client finds out only now that its connection is dead.
     pub(super) notices_at: Option<Instant>,
     sends: BTreeMap<SendId, String>,
+    /// The group's last name that it was told: names are numbers that increase.
+    pub(super) told: u64,
     /// Acknowledged just now: client ids.
     pub(super) acknowledged: Vec<String>,
     /// Refused just now, for a reason that passes: client ids and codes.
@@ -47,6 +51,7 @@ impl Device {
             acks_lost_until: None,
             notices_at: None,
             sends: BTreeMap::new(),
+            told: 0,
             acknowledged: Vec::new(),
             refused: Vec::new(),
         }
@@ -113,8 +118,16 @@ impl Device {
 
     fn take_events(&mut self, now: Instant, ledger: &Ledger) {
         while let Some(event) = self.session.poll_event(now) {
-            if let SessionEvent::Message(message) = event {
-                ledger.shown(&self.name, &message.client_id, message.message_id);
+            match event {
+                // What a notice says, its signal says as well.
+                SessionEvent::Message(message) if message.kind == i32::from(MsgType::Notice) => {}
+                SessionEvent::Message(message) => {
+                    ledger.shown(&self.name, &message.client_id, message.message_id);
+                }
+                SessionEvent::Signal(signal) if signal.kind == i32::from(SignalType::UpdateGroupName) => {
+                    self.take_name(&signal.body, ledger);
+                }
+                _ => {}
             }
         }
         while let Some((id, outcome)) = self.session.poll_outcome() {
@@ -132,6 +145,15 @@ impl Device {
                 }
                 Outcome::Refused { code } => ledger.is_wrong(format!("{client_id} was refused with {code}")),
             }
+        }
+    }
+
+    /// The group has another name.
+    fn take_name(&mut self, body: &[u8], ledger: &Ledger) {
+        let name = SignalUpdateGroupName::decode(body).ok().and_then(|body| body.name.parse().ok());
+        match name {
+            Some(name) if name > self.told => self.told = name,
+            _ => ledger.is_wrong(format!("{:?} was told {name:?} after {}", self.name, self.told)),
         }
     }
 

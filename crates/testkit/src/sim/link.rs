@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use halley_client::txchat::{Frame, op};
 use halley_comet::driver::sim::SimClient;
-use halley_wire::txchat::Common;
+use halley_wire::txchat::Pushed;
 
 /// What came and went between one life of the server and its clients. Complete frames only.
 #[derive(Clone, Copy, Default, Debug)]
@@ -35,7 +35,7 @@ pub(super) struct Link {
     up_seen: BytesMut,
     down_seen: BytesMut,
     last_push: i32,
-    /// The messages pushed, each sequence once.
+    /// Ids of the messages, signals and notices pushed, each sequence once.
     pushed: Vec<i64>,
     /// What the client has got and not decoded.
     input: BytesMut,
@@ -113,7 +113,11 @@ impl Link {
                 op::RECEIVE_MSG if frame.seq > self.last_push => {
                     self.last_push = frame.seq;
                     wire.pushes += 1;
-                    self.pushed.push(Common::parse(&frame.body).map_or(0, |common| common.mid));
+                    self.pushed.push(match Pushed::parse(&frame.body) {
+                        Ok(Pushed::Common(common)) => common.mid,
+                        Ok(Pushed::Signal(signal)) => signal.sid,
+                        _ => 0,
+                    });
                 }
                 op::RECEIVE_MSG => wire.resends += 1,
                 _ => {}
@@ -135,7 +139,7 @@ impl Link {
         self.is_cut = true;
     }
 
-    /// The messages that left the server for this client, in order.
+    /// Ids of what left the server for this client, in order.
     pub(super) fn pushed(&self) -> &[i64] {
         &self.pushed
     }

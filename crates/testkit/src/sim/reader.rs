@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 
 use anyhow::{Result, bail, ensure};
+use halley_core::group::Announced;
 use halley_core::key::SyncKey;
+use halley_core::message::EntryKind;
+use halley_core::msg_id::nth_of_block;
 use halley_core::ports::timelines::{Direction, TimelineRange, Timelines};
 use halley_core::timeline::TimelineId;
 
@@ -17,6 +20,8 @@ pub(super) struct Reader {
     timeline: TimelineId,
     at: SyncKey,
     pub(super) listed: Vec<(SyncKey, Listed)>,
+    /// Ids of all that a client is shown of it: of a group change that is told, those of its parts.
+    pub(super) shown: Vec<i64>,
     known: HashSet<String>,
     /// Acknowledged to somebody and due in this timeline: they must be in the next read.
     due: Vec<String>,
@@ -24,7 +29,14 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(timeline: TimelineId) -> Self {
-        Self { timeline, at: SyncKey::START, listed: Vec::new(), known: HashSet::new(), due: Vec::new() }
+        Self {
+            timeline,
+            at: SyncKey::START,
+            listed: Vec::new(),
+            shown: Vec::new(),
+            known: HashSet::new(),
+            due: Vec::new(),
+        }
     }
 
     /// Somebody has been acknowledged: from now on a read contains it.
@@ -64,6 +76,13 @@ impl Reader {
                 );
                 self.at = entry.key;
                 let message = &entry.record.message;
+                if message.kind != EntryKind::MESSAGE {
+                    let parts = Announced::of(message).map_or(0, |announced| announced.parts.len());
+                    let ids = (0..u32::try_from(parts)?).map(|part| nth_of_block(message.id, part).0);
+                    self.shown.extend(ids);
+                    continue;
+                }
+                self.shown.push(message.id.0);
                 let client_id = String::from_utf8_lossy(&message.client_id).into_owned();
                 trace.note(b'r', message.id.0.unsigned_abs());
                 self.known.insert(client_id.clone());
@@ -119,9 +138,12 @@ impl Reader {
             };
             let page = at_once(timelines.read(range))??;
             for entry in &page.entries {
+                from = entry.key;
+                if entry.record.message.kind != EntryKind::MESSAGE {
+                    continue;
+                }
                 let same = left.next().is_some_and(|(key, _)| *key == entry.key);
                 ensure!(same, "{:?}: backwards, {:?} is out of place", self.timeline, entry.key);
-                from = entry.key;
             }
             if !page.more {
                 break;

@@ -19,7 +19,7 @@ use halley_core::group::{Group, GroupChange, GroupProfile};
 use halley_core::ids::{AppId, BucketId, GroupId, UserId};
 use halley_core::metrics::Metrics;
 use halley_core::ports::accounts::{Apps as _, Unknown, Users as _};
-use halley_core::ports::business::{GroupError, GroupService as _, NewGroup};
+use halley_core::ports::business::{GroupEdit, GroupError, GroupService as _, NewGroup};
 use halley_core::ports::timelines::Timelines;
 use halley_core::reply::Reply;
 use halley_core::session::Transport;
@@ -112,6 +112,8 @@ impl Server {
             profile: GroupProfile { name: "all".to_owned(), ..GroupProfile::default() },
             owner: numbers[0],
             members: numbers[1..].to_vec(),
+            operator: None,
+            silent: false,
         };
         let mut created = pin!(self.groups.create(new));
         for _round in 0..ROUNDS_MAX {
@@ -130,7 +132,7 @@ impl Server {
         group: GroupId,
         change: GroupChange,
     ) -> Reply<Result<Option<Arc<Group>>, GroupError>> {
-        self.groups.change(app, group, change)
+        self.groups.change(GroupEdit { app, group, change, operator: None, silent: false })
     }
 
     pub(super) fn connect(&mut self, bucket: u16) -> SimClient {

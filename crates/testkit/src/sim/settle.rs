@@ -72,7 +72,7 @@ impl World {
             self.pass_to_next();
             self.come_to_rest()?;
         }
-        Ok(())
+        self.check_told()
     }
 
     /// All that can be done at this time.
@@ -104,17 +104,15 @@ impl World {
     }
 
     /// Every connection was pushed a stretch of its user's inbox: nothing out of order, nothing twice, no gap.
-    fn check_sessions(&mut self, inboxes: &BTreeMap<String, Vec<Listed>>) {
+    fn check_sessions(&mut self, shown: &BTreeMap<String, Vec<i64>>) {
         let live = self.devices.iter().enumerate();
         let live = live.filter_map(|(place, device)| Some((place, device.link.as_ref()?.pushed().to_vec())));
         let sessions: Vec<_> = self.sessions.iter().cloned().chain(live).collect();
         for (device, pushed) in sessions.iter().filter(|(_, pushed)| !pushed.is_empty()) {
             let name = &self.devices[*device].name;
-            let inbox = inboxes.get(&name.user).map(Vec::as_slice).unwrap_or_default();
-            let from = inbox.iter().position(|listed| listed.message_id == pushed[0]);
-            let from = from.unwrap_or(inbox.len());
-            let stretch: Vec<i64> =
-                inbox[from..].iter().take(pushed.len()).map(|listed| listed.message_id).collect();
+            let inbox = shown.get(&name.user).map(Vec::as_slice).unwrap_or_default();
+            let from = inbox.iter().position(|id| *id == pushed[0]).unwrap_or(inbox.len());
+            let stretch: Vec<i64> = inbox[from..].iter().take(pushed.len()).copied().collect();
             if stretch != *pushed {
                 self.wrong.push(format!(
                     "a session of {name:?} was pushed {pushed:?}, its inbox has {stretch:?} there"
@@ -137,16 +135,17 @@ impl World {
             ));
         }
         let timelines = Arc::clone(&self.server().timelines);
-        let mut inboxes = BTreeMap::new();
+        let (mut inboxes, mut shown) = (BTreeMap::new(), BTreeMap::new());
         for (place, reader) in self.readers.iter_mut().enumerate() {
             let read = reader.read_on(&*timelines, &mut self.rng, &mut self.trace);
             let read = read.and_then(|()| reader.check_all(&*timelines, &mut self.rng));
             self.wrong.extend(read.err().map(|error| format!("{error:#}")));
-            let listed = reader.listed.iter().map(|(_, listed)| listed.clone()).collect();
+            let listed: Vec<Listed> = reader.listed.iter().map(|(_, listed)| listed.clone()).collect();
+            shown.insert(self.talk.user(place), reader.shown.clone());
             inboxes.insert(self.talk.user(place), listed);
         }
         self.wrong.extend(self.ledger.check(&inboxes));
-        self.check_sessions(&inboxes);
+        self.check_sessions(&shown);
         self.check_group()?;
         let stored = stored(&*timelines, &self.inboxes)?;
         if stored != self.ledger.said_count() as u64 {

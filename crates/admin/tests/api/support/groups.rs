@@ -7,7 +7,7 @@ use halley_core::ids::{AppId, GroupId, UserId};
 use halley_core::key::{Epoch, SyncKey};
 use halley_core::ports::PortError;
 use halley_core::ports::accounts::Groups;
-use halley_core::ports::business::{GroupError, GroupService, NewGroup};
+use halley_core::ports::business::{GroupEdit, GroupError, GroupService, NewGroup};
 use halley_core::reply::Reply;
 
 use super::world::{Contents, NOW_MS, World};
@@ -35,6 +35,11 @@ impl Groups for World {
 }
 
 impl Contents {
+    fn asked(&mut self, operator: Option<UserId>, silent: bool) -> Result<(), GroupError> {
+        self.asked.push((operator, silent));
+        self.group_refusal.clone().map_or(Ok(()), Err)
+    }
+
     fn change(&mut self, app: AppId, id: GroupId, change: &GroupChange) -> Option<Arc<Group>> {
         self.last_key += 1;
         let key = SyncKey::new(Epoch(0), self.last_key).expect("a key");
@@ -57,6 +62,7 @@ fn check(group: &Group, change: &GroupChange) -> Result<(), GroupError> {
             }
         }
         GroupChange::MemberMuted { member: user, .. } => drop(member(*user)?),
+        GroupChange::ProfileSet(set) => drop(set.owner.map(member).transpose()?),
         GroupChange::MembersRemoved { members } => {
             for user in members {
                 if member(*user)?.role == Role::Owner {
@@ -82,6 +88,7 @@ fn check_count(members: usize) -> Result<(), GroupError> {
 impl GroupService for World {
     fn create(&self, new: NewGroup) -> Reply<Result<Arc<Group>, GroupError>> {
         self.answer(|contents| {
+            contents.asked(new.operator, new.silent)?;
             let id = new.id.unwrap_or(GroupId(1_000_000));
             if contents.groups.contains_key(&(new.app, id)) {
                 return Err(GroupError::Exists);
@@ -96,16 +103,12 @@ impl GroupService for World {
         })
     }
 
-    fn change(
-        &self,
-        app: AppId,
-        id: GroupId,
-        change: GroupChange,
-    ) -> Reply<Result<Option<Arc<Group>>, GroupError>> {
+    fn change(&self, edit: GroupEdit) -> Reply<Result<Option<Arc<Group>>, GroupError>> {
         self.answer(|contents| {
-            let group = contents.groups.get(&(app, id)).ok_or(GroupError::NotFound)?;
-            check(group, &change)?;
-            Ok(contents.change(app, id, &change))
+            contents.asked(edit.operator, edit.silent)?;
+            let group = contents.groups.get(&(edit.app, edit.group)).ok_or(GroupError::NotFound)?;
+            check(group, &edit.change)?;
+            Ok(contents.change(edit.app, edit.group, &edit.change))
         })
     }
 }

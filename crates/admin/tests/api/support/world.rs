@@ -13,7 +13,7 @@ use halley_core::ids::{AppId, GroupId, UserId};
 use halley_core::ports::PortError;
 use halley_core::ports::accounts::{Apps, TokenGrant, Tokens, USER_NAME_BYTES_MAX, Unknown, Users};
 use halley_core::ports::backup::BackupStatus;
-use halley_core::ports::business::{BusinessSend, Revoke, RevokeError};
+use halley_core::ports::business::{BusinessSend, GroupError};
 use halley_core::ports::relations::Relation;
 use halley_core::record::Entry;
 use halley_core::reply::Reply;
@@ -42,6 +42,10 @@ pub(crate) struct Contents {
     pub(crate) aliases: Vec<Arc<str>>,
     pub(crate) tokens: HashMap<(AppId, String), TokenGrant>,
     pub(crate) groups: BTreeMap<(AppId, GroupId), Arc<Group>>,
+    /// Every change that was asked for: operator, silent.
+    pub(crate) asked: Vec<(Option<UserId>, bool)>,
+    /// Why no group is made or changed.
+    pub(crate) group_refusal: Option<GroupError>,
     pub(crate) relations: BTreeMap<(AppId, UserId, UserId), Relation>,
     pub(crate) forbidden: HashSet<(AppId, UserId)>,
     pub(crate) sessions: Vec<SessionInfo>,
@@ -49,8 +53,6 @@ pub(crate) struct Contents {
     pub(crate) kicks_refused: bool,
     pub(crate) sends: Vec<BusinessSend>,
     pub(crate) outcome: Option<SendOutcome>,
-    pub(crate) revokes: Vec<Revoke>,
-    pub(crate) revoke_refused: Option<RevokeError>,
     pub(crate) entries: Vec<(TimelineId, Entry)>,
     pub(crate) last_key: u64,
     pub(crate) backup: Option<BackupStatus>,
