@@ -98,6 +98,12 @@ codes! {
     NotFriend = "not_friend", FORBIDDEN;
     /// A backup is being made already.
     BackupRunning = "backup_running", CONFLICT;
+    /// No such message.
+    UnknownMessage = "unknown_message", NOT_FOUND;
+    /// The operator may not revoke this message.
+    RevokeNotAllowed = "revoke_not_allowed", FORBIDDEN;
+    /// The time within which an author may revoke a message is over.
+    RevokeExpired = "revoke_expired", FORBIDDEN;
     /// The group has as many admins as it may.
     AdminLimit = "admin_limit", CONFLICT;
     /// The change names too many users for one call.

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use halley_core::command::Refusal;
 use halley_core::ports::PortError;
 use halley_core::ports::backup::BackupRefused;
-use halley_core::ports::business::GroupError;
+use halley_core::ports::business::{GroupError, RevokeError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -76,6 +76,8 @@ fn code_of(error: &ApiError) -> Code {
         ApiError::UnknownToken => Code::UnknownToken,
         ApiError::UnknownSession => Code::UnknownSession,
         ApiError::Group(error) => group_code(error),
+        ApiError::UnknownMessage => Code::UnknownMessage,
+        ApiError::Revoke(error) => revoke_code(error),
         ApiError::Refused(refusal) => refusal_code(*refusal),
         ApiError::Port(error) => port_code(error),
         ApiError::Backup(BackupRefused::Busy) => Code::BackupRunning,
@@ -104,6 +106,16 @@ fn group_code(error: &GroupError) -> Code {
         GroupError::CannotMuteAdmins => Code::CannotMuteAdmins,
         GroupError::TransferToSelf => Code::TransferToSelf,
         GroupError::Port(error) => port_code(error),
+        _ => Code::Internal,
+    }
+}
+
+fn revoke_code(error: &RevokeError) -> Code {
+    match error {
+        RevokeError::UnknownMessage => Code::UnknownMessage,
+        RevokeError::NotAllowed => Code::RevokeNotAllowed,
+        RevokeError::Expired { .. } => Code::RevokeExpired,
+        RevokeError::Port(error) => port_code(error),
         _ => Code::Internal,
     }
 }
@@ -140,6 +152,7 @@ fn public_message(error: &ApiError, code: Code) -> String {
         ApiError::InvalidField { message, .. } => message.clone().into_owned(),
         ApiError::Port(_)
         | ApiError::Group(GroupError::Port(_))
+        | ApiError::Revoke(RevokeError::Port(_))
         | ApiError::Random(_)
         | ApiError::Metrics(_) => match code {
             Code::Unavailable => "the server is temporarily unavailable; repeat the call later".to_owned(),
@@ -189,6 +202,15 @@ mod tests {
             let code = refusal_code(refusal);
             assert_eq!((code.as_str(), code.status().as_u16()), (text, status), "{refusal:?}");
         }
+        let revocations = [
+            (RevokeError::UnknownMessage, "unknown_message", 404),
+            (RevokeError::NotAllowed, "revoke_not_allowed", 403),
+            (RevokeError::Expired { within_s: 1 }, "revoke_expired", 403),
+        ];
+        for (error, text, status) in revocations {
+            let code = revoke_code(&error);
+            assert_eq!((code.as_str(), code.status().as_u16()), (text, status), "{error:?}");
+        }
         let groups = [
             (GroupError::NotFound, "unknown_group", 404),
             (GroupError::Exists, "group_exists", 409),
@@ -215,7 +237,12 @@ mod tests {
     #[test]
     fn what_failed_behind_a_port_is_not_told() {
         let secret = || PortError::Damaged { what: "state", why: "/secret/path".to_owned() };
-        for error in [ApiError::Port(secret()), ApiError::Group(GroupError::Port(secret()))] {
+        let errors = [
+            ApiError::Port(secret()),
+            ApiError::Group(GroupError::Port(secret())),
+            ApiError::Revoke(RevokeError::Port(secret())),
+        ];
+        for error in errors {
             let message = public_message(&error, code_of(&error));
             assert!(!message.contains("secret") && !message.contains("state:"), "{message}");
         }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use halley_core::command::Refusal;
 use halley_core::ports::PortError;
 use halley_core::ports::backup::BackupRefused;
-use halley_core::ports::business::GroupError;
+use halley_core::ports::business::{GroupError, RevokeError};
 use thiserror::Error;
 
 /// Why a call was not done. What of it the caller reads is decided in `error_map`.
@@ -41,6 +41,10 @@ pub(crate) enum ApiError {
     UnknownSession,
     #[error(transparent)]
     Group(#[from] GroupError),
+    #[error("no such message")]
+    UnknownMessage,
+    #[error(transparent)]
+    Revoke(#[from] RevokeError),
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error(transparent)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use halley_core::app::{App, is_app_name};
 use halley_core::group::Group;
-use halley_core::ids::{AppId, GroupId, UserId};
+use halley_core::ids::{AppId, GroupId, MsgId, UserId};
 use halley_core::key::SyncKey;
 use halley_core::ports::accounts::Unknown;
 
@@ -72,6 +72,14 @@ pub(crate) fn check_app_name(name: &str) -> Result<(), ApiError> {
 pub(crate) fn group_id(text: &str, field: &'static str) -> Result<GroupId, ApiError> {
     GroupId::from_decimal(text)
         .ok_or_else(|| ApiError::field(field, "a group id is a decimal from 1 to 9223372036854775807"))
+}
+
+/// A message id.
+pub(crate) fn message_id(text: &str, field: &'static str) -> Result<MsgId, ApiError> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let id = if digits { text.parse().ok() } else { None };
+    id.map(MsgId)
+        .ok_or_else(|| ApiError::field(field, "a message id is a decimal from 0 to 9223372036854775807"))
 }
 
 /// A key of a timeline.

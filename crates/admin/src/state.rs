@@ -8,11 +8,11 @@ use halley_core::ids::NodeId;
 use halley_core::metrics::Metrics;
 use halley_core::ports::accounts::{Apps, Groups, Tokens, Users};
 use halley_core::ports::backup::Backups;
-use halley_core::ports::business::{GroupService, Messages};
+use halley_core::ports::business::{GroupService, Messages, Revocations};
 use halley_core::ports::directory::Directory;
 use halley_core::ports::gateways::Gateways;
 use halley_core::ports::relations::Relations;
-use halley_core::ports::timelines::Timelines;
+use halley_core::ports::timelines::{MessageLookup, Timelines};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Semaphore};
 
@@ -48,6 +48,10 @@ pub struct AdminState {
     pub group_service: Arc<dyn GroupService>,
     /// Messages in users' names.
     pub messages: Arc<dyn Messages>,
+    /// Takes messages back.
+    pub revocations: Arc<dyn Revocations>,
+    /// Messages by id.
+    pub message_lookup: Arc<dyn MessageLookup>,
     /// Who is online.
     pub directory: Arc<dyn Directory>,
     /// Reaches connections.

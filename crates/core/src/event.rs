@@ -1,11 +1,15 @@
 //! What entries that are not messages say. Each is the content of a [`crate::message::Message`] of its kind; a dialect
 //! shows it in its own words.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{MsgId, UserId};
 use crate::key::SyncKey;
+use crate::message::{Content, EntryKind, Message};
+use crate::record::{Entry, Record};
 
 /// A message is revoked (JSON; unknown fields are ignored). The entry stands in the timelines of the message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -50,6 +54,57 @@ impl Revocation {
     #[must_use]
     pub fn operator(&self) -> UserId {
         UserId(self.operator)
+    }
+}
+
+/// A revocation at its place: what is known of a message that is revoked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RevokedBy {
+    /// The revocation's key.
+    pub key: SyncKey,
+    /// Who revoked it.
+    pub operator: UserId,
+    /// Whether that was its sender.
+    pub by_sender: bool,
+}
+
+impl RevokedBy {
+    /// The message's key and what revoked it, if this entry is a revocation. One that does not parse, or points at what
+    /// is not below it, was written by a newer version or by nobody: it revokes nothing.
+    #[must_use]
+    pub fn of(entry: &Entry) -> Option<(SyncKey, Self)> {
+        let message = &entry.record.message;
+        if message.kind != EntryKind::REVOCATION {
+            return None;
+        }
+        let revocation = Revocation::decode(&message.content.bytes)?;
+        let (key, operator) = (revocation.key()?, revocation.operator());
+        let revoked_by = Self { key: entry.key, operator, by_sender: revocation.by_sender };
+        (key < entry.key).then_some((key, revoked_by))
+    }
+
+    /// The entry as reads show it from then on: of the kind [`EntryKind::REVOKED`], its content the [`Revocation`]. What
+    /// is no message is not changed by it.
+    #[must_use]
+    pub fn show(&self, entry: &Entry) -> Entry {
+        let message = &entry.record.message;
+        if message.kind != EntryKind::MESSAGE {
+            return entry.clone();
+        }
+        let revocation = Revocation {
+            message: message.id.0,
+            key: entry.key.raw(),
+            operator: self.operator.0,
+            by_sender: self.by_sender,
+        };
+        let message = Message {
+            kind: EntryKind::REVOKED,
+            content: Content { kind: 0, bytes: revocation.encode() },
+            ext: Bytes::new(),
+            ..message.clone()
+        };
+        let record = Arc::new(Record { message, targets: entry.record.targets.clone() });
+        Entry { key: entry.key, record }
     }
 }
 

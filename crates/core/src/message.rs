@@ -33,7 +33,8 @@ impl EntryKind {
     pub const RECEIPT: Self = Self(5);
     /// A device of the user has logged in ([`crate::event::Login`]). Only ever pushed to who is online, in no journal.
     pub const LOGIN: Self = Self(6);
-    /// What a read shows in place of a message that was revoked: the message without its content, in no journal.
+    /// What a read shows in place of a message that was revoked: the message without its content and `ext`, whose content
+    /// is the [`crate::event::Revocation`] instead. In no journal.
     pub const REVOKED: Self = Self(7);
 }
 

@@ -7,15 +7,16 @@
 //! (so whoever was told "durable" finds it); one is dropped only once it is indexed. What is dropped is announced
 //! by the floor: a reader below it must read the index.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 
 use parking_lot::Mutex;
 
-use crate::ids::LogSeq;
+use crate::event::RevokedBy;
+use crate::ids::{AppId, LogSeq, MsgId};
 use crate::key::SyncKey;
-use crate::message::Message;
+use crate::message::{EntryKind, Message};
 use crate::ports::dedup::{DedupKey, Known};
 use crate::record::{Entry, Record};
 use crate::timeline::TimelineId;
@@ -49,6 +50,8 @@ impl Default for TailLimits {
 
 /// Indexed records are kept for about as long as the index takes for so many of its batches.
 pub const KEEP_BATCHES: usize = 8;
+/// A search for a message looks at so many records under one lock.
+const FIND_AT_ONCE: u64 = 1_024;
 /// Less than this is not worth dropping.
 const KEEP_BYTES_MIN: usize = 64 << 10;
 
@@ -57,7 +60,7 @@ const KEEP_BYTES_MIN: usize = 64 << 10;
 pub struct TailPage {
     /// Every entry of the timeline above this key, up to `complete_to`, is in memory; the index has the others.
     pub floor: SyncKey,
-    /// Those asked for, ascending.
+    /// Those asked for, ascending; revoked messages without their content.
     pub entries: Vec<Entry>,
     /// Up to this key nothing of the timeline is missing from `entries` (given the floor).
     pub complete_to: SyncKey,
@@ -84,6 +87,8 @@ struct State {
     bytes_unindexed: usize,
     timelines: HashMap<TimelineId, VecDeque<u64>>,
     dedup: HashMap<DedupKey, Known>,
+    /// What the revocations that are here revoke, wherever that is, by its key (the same in all its timelines).
+    revoked: BTreeMap<SyncKey, RevokedBy>,
     /// Who waits for the next release.
     waiting: Vec<Waker>,
 }
@@ -102,6 +107,7 @@ impl Tail {
             bytes_unindexed: 0,
             timelines: HashMap::new(),
             dedup: HashMap::new(),
+            revoked: BTreeMap::new(),
             waiting: Vec::new(),
         };
         Self { limits, state: Mutex::new(state) }
@@ -156,7 +162,7 @@ impl Tail {
                     complete_to = entries.last().map_or(after, |last: &Entry| last.key);
                     break;
                 }
-                entries.push(record.entry.clone());
+                entries.push(state.shown(&record.entry));
             }
         }
         TailPage { floor: state.floor.1, entries, complete_to }
@@ -173,7 +179,7 @@ impl Tail {
             .map(|record| &record.entry)
             .filter(|entry| entry.key < before)
             .take(limit)
-            .cloned()
+            .map(|entry| state.shown(entry))
             .collect();
         TailPage { floor: state.floor.1, entries, complete_to: state.last.1 }
     }
@@ -182,6 +188,40 @@ impl Tail {
     #[must_use]
     pub fn find_dedup(&self, key: &DedupKey) -> Option<Known> {
         self.state.lock().dedup.get(key).copied()
+    }
+
+    /// What the revocations that are here revoke in this range of keys, both inclusive. Messages below the floor are
+    /// among them: asked before the index is read, it has what the index may not have yet.
+    #[must_use]
+    pub fn revoked(&self, from: SyncKey, to: SyncKey) -> BTreeMap<SyncKey, RevokedBy> {
+        if from > to {
+            return BTreeMap::new();
+        }
+        self.state.lock().revoked.range(from..=to).map(|(key, revoked_by)| (*key, *revoked_by)).collect()
+    }
+
+    /// The message with this id, if its record is here, as reads show it. Looks at everything, newest first, and lets
+    /// others pass now and then: for what is rare.
+    #[must_use]
+    pub fn find_message(&self, app: AppId, id: MsgId) -> Option<Entry> {
+        let mut below = u64::MAX;
+        loop {
+            let state = self.state.lock();
+            let first = state.floor.0.0 + 1;
+            let end = below.min(state.last.0.0 + 1);
+            let start = end.saturating_sub(FIND_AT_ONCE).max(first);
+            if start >= end {
+                return None;
+            }
+            let found = (start..end).rev().filter_map(|seq| state.get(seq)).find(|record| {
+                let message = &record.entry.record.message;
+                (message.id, message.app, message.kind) == (id, app, EntryKind::MESSAGE)
+            });
+            if let Some(record) = found {
+                return Some(state.shown(&record.entry));
+            }
+            below = start;
+        }
     }
 
     /// Everything up to `seq` is indexed and may be dropped.
@@ -243,8 +283,16 @@ impl State {
         if let Some(key) = DedupKey::of(message) {
             self.dedup.insert(key, known(message, record.entry.key));
         }
+        if let Some((revoked, by)) = RevokedBy::of(&record.entry) {
+            self.revoked.entry(revoked).or_insert(by);
+        }
         self.last = (record.seq, record.entry.key);
         self.records.push_back(record);
+    }
+
+    /// An entry as reads show it.
+    fn shown(&self, entry: &Entry) -> Entry {
+        self.revoked.get(&entry.key).map_or_else(|| entry.clone(), |by| by.show(entry))
     }
 
     fn get(&self, seq: u64) -> Option<&TailRecord> {
@@ -272,6 +320,11 @@ impl State {
                 && self.dedup.get(&key).is_some_and(|known| known.id == message.id)
             {
                 self.dedup.remove(&key);
+            }
+            if let Some((revoked, by)) = RevokedBy::of(&record.entry)
+                && self.revoked.get(&revoked) == Some(&by)
+            {
+                self.revoked.remove(&revoked);
             }
         }
     }

@@ -7,6 +7,7 @@ use halley_core::key::SyncKey;
 use halley_core::ports::PortError;
 use halley_core::ports::journal::{AppendRefused, Journal};
 use halley_core::record::Record;
+use halley_core::ticket::Ticket;
 
 /// Why a record is not in the journal, as far as is known.
 pub(crate) enum NotAppended {
@@ -14,6 +15,15 @@ pub(crate) enum NotAppended {
     TooLarge,
     /// The journal does not take it now, or was lost and nobody knows.
     Unavailable(PortError),
+}
+
+impl From<NotAppended> for PortError {
+    fn from(refused: NotAppended) -> Self {
+        match refused {
+            NotAppended::TooLarge => unavailable("the record is too large"),
+            NotAppended::Unavailable(error) => error,
+        }
+    }
 }
 
 /// Appends a record and waits until it is durable; waits for room when the tail is full.
@@ -24,17 +34,33 @@ pub(crate) async fn append_durable(
     journal: &dyn Journal,
     record: &Arc<Record>,
 ) -> Result<SyncKey, NotAppended> {
-    let ticket = loop {
+    let ticket = append(journal, record).await?;
+    durable(ticket).await.map_err(NotAppended::Unavailable)
+}
+
+/// Appends a record; waits for room when the tail is full.
+///
+/// # Errors
+/// When the record is not in the journal.
+pub(crate) async fn append(journal: &dyn Journal, record: &Arc<Record>) -> Result<Ticket, NotAppended> {
+    loop {
         match journal.append(record) {
-            Ok(ticket) => break ticket,
+            Ok(ticket) => return Ok(ticket),
             Err(AppendRefused::Full) => poll_fn(|context| journal.poll_ready(context)).await,
             Err(AppendRefused::TooLarge) => return Err(NotAppended::TooLarge),
-            Err(refused) => return Err(unavailable(&refused.to_string())),
+            Err(refused) => return Err(NotAppended::Unavailable(unavailable(&refused.to_string()))),
         }
-    };
+    }
+}
+
+/// Waits until a record is durable; answers its key.
+///
+/// # Errors
+/// When the journal was lost and nobody knows.
+pub(crate) async fn durable(ticket: Ticket) -> Result<SyncKey, PortError> {
     ticket.await.map_err(|lost| unavailable(&lost.to_string()))
 }
 
-fn unavailable(why: &str) -> NotAppended {
-    NotAppended::Unavailable(PortError::Unavailable { what: "journal", why: why.to_owned() })
+fn unavailable(why: &str) -> PortError {
+    PortError::Unavailable { what: "journal", why: why.to_owned() }
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use halley_core::ids::{AppId, MsgId};
 use halley_core::key::SyncKey;
 use halley_core::metrics::Metrics;
 use halley_core::ports::PortError;
 use halley_core::ports::floors::Floors;
-use halley_core::ports::timelines::{Direction, Page, TimelineRange, Timelines};
+use halley_core::ports::timelines::{Direction, MessageLookup, Page, TimelineRange, Timelines};
+use halley_core::record::Entry;
 use halley_core::reply::Reply;
 use halley_core::timeline::TimelineId;
 
@@ -104,6 +106,45 @@ impl Timelines for FlooredTimelines {
 
     fn head(&self, timeline: TimelineId) -> Reply<Result<SyncKey, PortError>> {
         self.below.head(timeline)
+    }
+}
+
+/// [`MessageLookup`] that finds what some timeline still shows.
+#[derive(Clone)]
+pub struct FlooredMessages {
+    below: Arc<dyn MessageLookup>,
+    floors: Arc<dyn Floors>,
+}
+
+impl FlooredMessages {
+    /// Over this lookup.
+    #[must_use]
+    pub fn new(below: Arc<dyn MessageLookup>, floors: Arc<dyn Floors>) -> Self {
+        Self { below, floors }
+    }
+
+    fn is_shown(&self, entry: &Entry) -> Result<bool, PortError> {
+        let message = &entry.record.message;
+        if entry.key <= self.floors.sender_floor(message.app, message.from) {
+            return Ok(false);
+        }
+        for timeline in entry.record.timelines() {
+            if entry.key > self.floors.floor(timeline)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl MessageLookup for FlooredMessages {
+    fn find_message(&self, app: AppId, id: MsgId) -> Reply<Result<Option<Entry>, PortError>> {
+        let found = self.below.find_message(app, id);
+        let this = self.clone();
+        Reply::later(async move {
+            let Some(entry) = found.await? else { return Ok(None) };
+            Ok(this.is_shown(&entry)?.then_some(entry))
+        })
     }
 }
 
@@ -244,5 +285,32 @@ mod tests {
         assert_eq!((read(key(2)).complete_to, metrics.cursors_moved.get()), (key(5), 1));
         assert_eq!((read(SyncKey::START).complete_to, metrics.cursors_moved.get()), (key(5), 1));
         assert_eq!((read(key(5)).complete_to, metrics.cursors_moved.get()), (key(5), 1));
+    }
+
+    #[test]
+    fn a_message_is_found_while_one_of_its_timelines_shows_it() {
+        let inbox = |user| FloorOf::Timeline(TimelineId::Inbox(AppId(1), UserId(user)));
+        let app = FloorOf::App(AppId(1));
+        let sender = FloorOf::Sender(AppId(1), UserId(8));
+        for (raised, is_found) in [
+            (vec![], true),
+            (vec![(inbox(7), 5)], true),
+            (vec![(inbox(7), 5), (inbox(9), 5)], false),
+            (vec![(inbox(7), 5), (inbox(9), 4)], true),
+            (vec![(app, 4)], true),
+            (vec![(app, 5)], false),
+            (vec![(sender, 4)], true),
+            (vec![(sender, 5)], false),
+        ] {
+            let tail = Arc::new(Tail::new(TailLimits::default(), LogSeq(4), key(4)));
+            tail.publish([tail_record(LogSeq(5), 0, key(5), record(&[7, 9]))]);
+            let floors = Arc::new(MapFloors::default());
+            let _at_once = floors.raise(raised.iter().map(|(of, at)| (*of, key(*at))).collect());
+            let below = Arc::new(FreshTimelines::new(tail, Arc::new(ListIndex::default())));
+            let messages = FlooredMessages::new(below, floors);
+            let found = at_once(messages.find_message(AppId(1), MsgId(1)));
+            assert_eq!(found.is_some(), is_found, "{raised:?}");
+            assert_eq!(at_once(messages.find_message(AppId(1), MsgId(2))), None);
+        }
     }
 }

@@ -1,11 +1,15 @@
-//! Fresh reads: the durable index below, the tail above, one timeline to the reader.
+//! Fresh reads: the durable index below, the tail above, one timeline to the reader, in which what was revoked is
+//! revoked wherever message and revocation are.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use halley_core::event::RevokedBy;
+use halley_core::ids::{AppId, MsgId};
 use halley_core::key::SyncKey;
 use halley_core::ports::PortError;
 use halley_core::ports::index::TimelineIndex;
-use halley_core::ports::timelines::{Direction, Page, TimelineRange, Timelines};
+use halley_core::ports::timelines::{Direction, MessageLookup, Page, TimelineRange, Timelines};
 use halley_core::record::Entry;
 use halley_core::reply::Reply;
 use halley_core::tail::Tail;
@@ -33,7 +37,7 @@ impl FreshTimelines {
                 entries.extend(page.entries);
                 return Ok(Page { entries, ..page });
             }
-            let page = Arc::clone(&self.index).read(rest).await?;
+            let page = self.read_index(rest).await?;
             entries.extend(page.entries);
             if page.more || entries.len() >= range.entries_max {
                 let complete_to = entries.last().map_or(page.complete_to, |last| last.key);
@@ -61,6 +65,29 @@ impl FreshTimelines {
         Some(Page { entries, complete_to, more: complete_to < self.tail.last().1 })
     }
 
+    /// The index's part of a range, with what the tail knows of it: a message down there may have been revoked up here.
+    async fn read_index(&self, range: TimelineRange) -> Result<Page, PortError> {
+        // First: what leaves the tail from now on is in the index when that is read.
+        let revoked = match range.direction {
+            Direction::After => self.tail.revoked(range.from.next(), SyncKey::END),
+            Direction::Before => self.tail.revoked(SyncKey::START, range.from),
+        };
+        let mut page = Arc::clone(&self.index).read(range).await?;
+        for entry in &mut page.entries {
+            show(&revoked, entry);
+        }
+        Ok(page)
+    }
+
+    async fn find_below(self, app: AppId, id: MsgId) -> Result<Option<Entry>, PortError> {
+        let revoked = self.tail.revoked(SyncKey::START, SyncKey::END);
+        let mut found = Arc::clone(&self.index).find_message(app, id).await?;
+        if let Some(entry) = &mut found {
+            show(&revoked, entry);
+        }
+        Ok(found)
+    }
+
     async fn read_before(self, range: TimelineRange) -> Result<Page, PortError> {
         let above = self.tail.timeline_before(range.timeline, range.from, range.entries_max);
         let mut entries = above.entries;
@@ -74,7 +101,7 @@ impl FreshTimelines {
             bytes_max: range.bytes_max.saturating_sub(weight(&entries)).max(1),
             ..range
         };
-        let page = self.index.read(below).await?;
+        let page = self.read_index(below).await?;
         entries.extend(page.entries);
         Ok(Page { entries, ..page })
     }
@@ -93,6 +120,22 @@ impl Timelines for FreshTimelines {
 
     fn head(&self, _timeline: TimelineId) -> Reply<Result<SyncKey, PortError>> {
         Reply::Ready(Ok(self.tail.last().1))
+    }
+}
+
+impl MessageLookup for FreshTimelines {
+    fn find_message(&self, app: AppId, id: MsgId) -> Reply<Result<Option<Entry>, PortError>> {
+        // In this order: what leaves the tail in the meantime is in the index.
+        match self.tail.find_message(app, id) {
+            Some(entry) => Reply::Ready(Ok(Some(entry))),
+            None => Reply::later(self.clone().find_below(app, id)),
+        }
+    }
+}
+
+fn show(revoked: &BTreeMap<SyncKey, RevokedBy>, entry: &mut Entry) {
+    if let Some(by) = revoked.get(&entry.key) {
+        *entry = by.show(entry);
     }
 }
 
@@ -190,6 +233,10 @@ pub(crate) mod tests {
             let end = if range.direction == Direction::After { watermark } else { SyncKey::START };
             let complete_to = if more { found.last().map_or(end, |last| last.key) } else { end };
             Reply::Ready(Ok(Page { entries: found, complete_to, more }))
+        }
+
+        fn find_message(self: Arc<Self>, _app: AppId, _id: MsgId) -> Reply<Result<Option<Entry>, PortError>> {
+            Reply::Ready(Ok(None))
         }
 
         fn find_dedup(&self, _key: &DedupKey) -> Reply<Result<Option<Known>, PortError>> {

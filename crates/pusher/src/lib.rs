@@ -12,5 +12,5 @@ mod floors;
 mod fresh;
 
 pub use feed::TailFeed;
-pub use floors::FlooredTimelines;
+pub use floors::{FlooredMessages, FlooredTimelines};
 pub use fresh::FreshTimelines;

@@ -5,7 +5,7 @@ use axum::extract::State;
 use halley_core::command::{SendOutcome, Target};
 use halley_core::ids::{GroupId, UserId};
 use halley_core::message::Content;
-use halley_core::ports::business::BusinessSend;
+use halley_core::ports::business::{BusinessSend, Revoke};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,10 +14,12 @@ use utoipa_axum::routes;
 use crate::content;
 use crate::errors::ApiError;
 use crate::extract::{Body, Object, Segments};
+use crate::lookup::{Names, message_id};
+use crate::routes::message_body::MessageBody;
 use crate::state::Shared;
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(send))
+    OpenApiRouter::new().routes(routes!(send)).routes(routes!(get)).routes(routes!(revoke))
 }
 
 /// A message to be sent.
@@ -67,6 +69,33 @@ struct Sent {
     message_id: String,
     /// Unix milliseconds.
     time_ms: u64,
+}
+
+/// A message at its place.
+#[derive(Serialize, ToSchema)]
+struct FoundMessage {
+    /// Its key in all its timelines.
+    key: String,
+    message: MessageBody,
+}
+
+/// Who takes a message back.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RevokeMessage {
+    /// The user in whose name: the message's author, or the group's owner or an admin.
+    #[schema(example = "1")]
+    operator: String,
+}
+
+/// A message that is revoked.
+#[derive(Serialize, ToSchema)]
+struct RevokedMessage {
+    message_id: String,
+    /// Who revoked it; of a repetition who did so first.
+    revoked_by: String,
+    /// It was revoked before this call, which changed nothing.
+    repeated: bool,
 }
 
 impl To {
@@ -122,4 +151,36 @@ async fn send(
         SendOutcome::Accepted { id, time_ms } => Ok(Json(Sent { message_id: id.to_string(), time_ms })),
         SendOutcome::Refused(refusal) => Err(refusal.into()),
     }
+}
+
+/// A message by its id. Of one that was revoked the content is not shown.
+#[utoipa::path(get, path = "/v1/apps/{app}/messages/{mid}", tag = "messages", operation_id = "message_get", params(("app" = String, Path, description = "Name of the app"), ("mid" = String, Path, description = "The message's id")), responses((status = 200, description = "The message", body = FoundMessage)))]
+async fn get(
+    State(shared): State<Shared>,
+    Segments((app, mid)): Segments<(String, String)>,
+) -> Result<Json<FoundMessage>, ApiError> {
+    let app = shared.app(&app).await?.id;
+    let id = message_id(&mid, "mid")?;
+    let found = shared.state.message_lookup.find_message(app, id).await?;
+    let entry = found.ok_or(ApiError::UnknownMessage)?;
+    let mut names = Names::new(&shared, app);
+    let message = MessageBody::of(&entry.record.message, &mut names).await?;
+    Ok(Json(FoundMessage { key: entry.key.to_string(), message }))
+}
+
+/// Takes a message back: history and offline devices no longer get its content, clients that have it get the Revoke signal.
+/// An author may within the app's `revoke_within_s`; in a group its owner may at any time, and so may admins, unless the
+/// message is the owner's. Durable when answered. A repetition changes nothing and is answered alike.
+#[utoipa::path(post, path = "/v1/apps/{app}/messages/{mid}/revoke", tag = "messages", operation_id = "message_revoke", params(("app" = String, Path, description = "Name of the app"), ("mid" = String, Path, description = "The message's id")), request_body = RevokeMessage, responses((status = 200, description = "Revoked", body = RevokedMessage)))]
+async fn revoke(
+    State(shared): State<Shared>,
+    Segments((app, mid)): Segments<(String, String)>,
+    Body(body): Body<RevokeMessage>,
+) -> Result<Json<RevokedMessage>, ApiError> {
+    let app = shared.app(&app).await?.id;
+    let message = message_id(&mid, "mid")?;
+    let operator = shared.known_user(app, &body.operator).await?;
+    let revoked = shared.state.revocations.revoke(Revoke { app, message, operator }).await?;
+    let revoked_by = Names::new(&shared, app).of(revoked.by).await?;
+    Ok(Json(RevokedMessage { message_id: mid, revoked_by, repeated: revoked.is_repetition }))
 }

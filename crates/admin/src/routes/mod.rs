@@ -7,6 +7,7 @@ pub(crate) mod backups;
 pub(crate) mod groups;
 pub(crate) mod health;
 pub(crate) mod members;
+pub(crate) mod message_body;
 pub(crate) mod messages;
 pub(crate) mod operator;
 pub(crate) mod relations;

@@ -2,9 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use halley_core::ids::{AppId, UserId};
+use halley_core::ids::AppId;
 use halley_core::key::SyncKey;
-use halley_core::message::{Conversation, EntryKind, Message};
 use halley_core::ports::PortError;
 use halley_core::ports::timelines::{Direction, Page, TimelineRange};
 use halley_core::record::Entry;
@@ -14,10 +13,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::content;
 use crate::errors::ApiError;
 use crate::extract::{Parameters, Segments};
 use crate::lookup::{Names, group_id, page_limit, sync_key};
+use crate::routes::message_body::{MessageBody, kind_name};
 use crate::state::{Inner, Shared};
 
 const LIMIT_DEFAULT: usize = 50;
@@ -63,37 +62,6 @@ struct HistoryEntry {
     message: MessageBody,
 }
 
-/// A message.
-#[derive(Serialize, ToSchema)]
-struct MessageBody {
-    id: String,
-    /// Null when no user sent it.
-    from: Option<String>,
-    /// Null for the system's own.
-    to: Option<Party>,
-    /// `message`, or `signal` for a durable signal of the txchat dialect.
-    #[schema(example = "message")]
-    kind: &'static str,
-    /// The content's type; of a signal the signal's.
-    r#type: i32,
-    /// Of a text that is not encrypted; else null.
-    text: Option<String>,
-    /// The content's bytes, base64.
-    body: String,
-    /// The sender's idempotency key; may be empty.
-    client_id: String,
-    /// Unix milliseconds.
-    time_ms: u64,
-}
-
-/// To whom.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum Party {
-    User(String),
-    Group(String),
-}
-
 impl Which {
     fn range(&self, timeline: TimelineId) -> Result<TimelineRange, ApiError> {
         let (from, direction) = match (&self.after, &self.before) {
@@ -109,15 +77,6 @@ impl Which {
             entries_max: page_limit(self.limit.as_deref(), LIMIT_DEFAULT, LIMIT_MAX)?,
             bytes_max: PAGE_BYTES_MAX,
         })
-    }
-}
-
-/// What an entry is called; `None` for what is the installation's own and not listed.
-fn kind_name(kind: EntryKind) -> Option<&'static str> {
-    match kind {
-        EntryKind::MESSAGE => Some("message"),
-        EntryKind::SIGNAL => Some("signal"),
-        _ => None,
     }
 }
 
@@ -172,7 +131,7 @@ async fn history(inner: &Inner, range: TimelineRange) -> Result<Json<History>, A
         entries.push(HistoryEntry {
             key: entry.key.to_string(),
             prev: prev.map(|prev| prev.to_string()),
-            message: message_body(&entry.record.message, &mut names).await?,
+            message: MessageBody::of(&entry.record.message, &mut names).await?,
         });
         prev = Some(entry.key);
     }
@@ -180,27 +139,6 @@ async fn history(inner: &Inner, range: TimelineRange) -> Result<Json<History>, A
         entries.reverse();
     }
     Ok(Json(History { entries, complete_to: page.complete_to.to_string(), more: page.more }))
-}
-
-async fn message_body(message: &Message, names: &mut Names<'_>) -> Result<MessageBody, ApiError> {
-    let from = if message.from == UserId::SYSTEM { None } else { Some(names.of(message.from).await?) };
-    let to = match message.conversation {
-        Conversation::User(user) => Some(Party::User(names.of(user).await?)),
-        Conversation::Group(group) => Some(Party::Group(group.to_string())),
-        Conversation::System => None,
-    };
-    let is_message = message.kind == EntryKind::MESSAGE;
-    Ok(MessageBody {
-        id: message.id.to_string(),
-        from,
-        to,
-        kind: kind_name(message.kind).unwrap_or("other"),
-        r#type: message.content.kind,
-        text: is_message.then(|| content::text_of(&message.content)).flatten(),
-        body: content::to_base64(&message.content.bytes),
-        client_id: String::from_utf8_lossy(&message.client_id).into_owned(),
-        time_ms: message.time_ms,
-    })
 }
 
 /// A user's inbox: what the user received and sent, but for super groups.

@@ -1,7 +1,9 @@
 //! Messages in users' names.
 
 use halley_core::command::{Refusal, SendOutcome, Target};
-use halley_core::ids::{GroupId, UserId};
+use halley_core::ids::{GroupId, MsgId, UserId};
+use halley_core::message::{Content, EntryKind};
+use halley_core::ports::business::RevokeError;
 use serde_json::{Value, json};
 
 use crate::support::{Api, NOW_MS};
@@ -92,4 +94,43 @@ async fn every_refusal_is_answered_with_its_code() {
         let retry = answer.headers.contains_key("retry-after");
         assert_eq!(retry, status == 429 || status == 503, "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn a_message_is_shown_by_its_id() {
+    let api = Api::new();
+    let key =
+        api.world.add_entry(EntryKind::MESSAGE, Content { kind: 1, bytes: b"\x0a\x01a".as_slice().into() });
+    let path = format!("/v1/apps/demo/messages/{}", 5_000_000_000_000_000_000 + key.raw());
+    let found = api.get(&path).await.ok();
+    assert_eq!((&found["key"], &found["message"]["text"]), (&json!("1"), &json!("a")));
+    api.get("/v1/apps/demo/messages/7").await.refused(404, "unknown_message");
+    for id in ["x", "-1", "%2B1", "9223372036854775808"] {
+        api.get(&format!("/v1/apps/demo/messages/{id}")).await.invalid("mid");
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_says_who_and_whether_it_was_revoked_before() {
+    let api = Api::new();
+    let revoke = async |operator: &str| {
+        api.post("/v1/apps/demo/messages/5/revoke", json!({"operator": operator})).await
+    };
+    let first = json!({"message_id": "5", "revoked_by": "1", "repeated": false});
+    assert_eq!(revoke("1").await.ok(), first);
+    let again = json!({"message_id": "5", "revoked_by": "1", "repeated": true});
+    assert_eq!(revoke("2").await.ok(), again);
+    let call = api.world.contents.lock().revokes[1];
+    assert_eq!((call.message, call.operator), (MsgId(5), UserId(2)));
+    revoke("nobody").await.refused(404, "unknown_user");
+    for (error, status, code) in [
+        (RevokeError::UnknownMessage, 404, "unknown_message"),
+        (RevokeError::NotAllowed, 403, "revoke_not_allowed"),
+        (RevokeError::Expired { within_s: 60 }, 403, "revoke_expired"),
+    ] {
+        api.world.contents.lock().revoke_refused = Some(error);
+        revoke("1").await.refused(status, code);
+    }
+    api.post("/v1/apps/demo/messages/x/revoke", json!({"operator": "1"})).await.invalid("mid");
+    api.post("/v1/apps/demo/messages/5/revoke", json!({})).await.invalid("operator");
 }

@@ -24,6 +24,7 @@ fn read_operations() -> Vec<(String, String, bool)> {
             .replace("{gid}", "7")
             .replace("{uid}", "1")
             .replace("{other}", "2")
+            .replace("{mid}", "5")
             .replace("{session}", "0.1.1")
             .replace("{token}", "t");
         for (method, operation) in item.as_object().expect("operations") {

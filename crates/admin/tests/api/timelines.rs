@@ -1,6 +1,7 @@
 //! History in both directions.
 
-use halley_core::ids::{AppId, GroupId, UserId};
+use halley_core::event::{Revocation, receipt_content};
+use halley_core::ids::{AppId, GroupId, MsgId, UserId};
 use halley_core::message::{Content, Conversation, EntryKind};
 use halley_core::timeline::TimelineId;
 use serde_json::{Value, json};
@@ -15,14 +16,17 @@ fn text(said: &str) -> Content {
     Content { kind: 1, bytes: bytes.into() }
 }
 
-/// Group 7 with seven messages at keys 2, 4 .. 14, each behind a group change, and one change at the end.
+/// What only a newer version knows: not listed.
+const UNKNOWN: EntryKind = EntryKind(99);
+
+/// Group 7 with seven messages at keys 2, 4 .. 14, each behind an entry that is not listed, and one such at the end.
 fn api() -> Api {
     let api = Api::new();
     for said in ["a", "b", "c", "d", "e", "f", "g"] {
-        api.world.add_entry(EntryKind::GROUP_CHANGE, Content::default());
+        api.world.add_entry(UNKNOWN, Content::default());
         api.world.add_entry(EntryKind::MESSAGE, text(said));
     }
-    api.world.add_entry(EntryKind::GROUP_CHANGE, Content::default());
+    api.world.add_entry(UNKNOWN, Content::default());
     api
 }
 
@@ -104,7 +108,7 @@ async fn an_inbox_shows_private_messages_signals_and_what_is_no_text() {
     let image = Content { kind: 3, bytes: vec![1, 2].into() };
     add(Conversation::User(UserId(2)), EntryKind::MESSAGE, image);
     add(Conversation::System, EntryKind::SIGNAL, text("x"));
-    add(Conversation::User(UserId(2)), EntryKind(99), text("y"));
+    add(Conversation::User(UserId(2)), UNKNOWN, text("y"));
     let page = api.get("/v1/apps/demo/timelines/user/2?after=0").await.ok();
     assert_eq!(keys(&page), ["1", "2"]);
     let message = |at: usize| page["entries"][at]["message"].clone();
@@ -146,4 +150,44 @@ async fn a_group_without_a_history_is_empty_one_that_never_was_is_unknown() {
     assert_eq!(keys(&api.get(path).await.ok()), [key.to_string()], "history stays");
     let behind = api.get(&format!("{path}?after={key}")).await.ok();
     assert_eq!(behind["entries"], json!([]));
+}
+
+#[tokio::test]
+async fn every_kind_has_its_name_and_a_revoked_message_has_no_content() {
+    let api = Api::new();
+    let inbox = TimelineId::Inbox(AppId(1), UserId(2));
+    let add = |kind, content| api.world.add_entry_to(inbox, Conversation::User(UserId(2)), kind, content);
+    let bytes = |bytes| Content { kind: 0, bytes };
+    let key = add(EntryKind::MESSAGE, text("a"));
+    let revocation = |message| Revocation { message, key: key.raw(), operator: 1, by_sender: true };
+    add(EntryKind::REVOKED, bytes(revocation(5).encode()));
+    add(EntryKind::REVOCATION, bytes(revocation(5).encode()));
+    add(EntryKind::RECEIPT, bytes(receipt_content(&[MsgId(5), MsgId(6)])));
+    add(EntryKind::GROUP_CHANGE, bytes(b"{}".as_slice().into()));
+    let page = api.get("/v1/apps/demo/timelines/user/2?after=0").await.ok();
+    let messages: Vec<_> =
+        page["entries"].as_array().expect("entries").iter().map(|entry| entry["message"].clone()).collect();
+    let kinds: Vec<_> = messages.iter().map(|message| message["kind"].clone()).collect();
+    assert_eq!(kinds, ["message", "message", "revocation", "receipt", "group_change"]);
+    assert_eq!((&messages[1]["revoked"], &messages[1]["revoked_by"]), (&json!(true), &json!("1")));
+    for field in ["type", "text", "body"] {
+        assert!(messages[1].get(field).is_none(), "{field}");
+        assert!(messages[0].get(field).is_some(), "{field}");
+    }
+    assert!(messages[0].get("revoked").is_none());
+    assert_eq!(messages[2]["message_ids"], json!(["5"]));
+    assert_eq!(messages[3]["message_ids"], json!(["5", "6"]));
+}
+
+#[tokio::test]
+async fn at_both_ends_there_is_nothing_and_a_place_to_go_on_from() {
+    let api = api();
+    let empty = api.get("/v1/apps/demo/timelines/user/5").await.ok();
+    assert_eq!(empty, json!({"entries": [], "complete_to": "0", "more": false}), "nobody wrote to them yet");
+    let before = api.get(&format!("{FEED}?before=2")).await.ok();
+    assert_eq!(before, json!({"entries": [], "complete_to": "0", "more": false}));
+    assert_eq!(keys(&api.get(&format!("{FEED}?before=3")).await.ok()), ["2"]);
+    assert_eq!(keys(&api.get(&format!("{FEED}?after=13")).await.ok()), ["14"]);
+    assert_eq!(keys(&api.get(&format!("{FEED}?after=0&limit=1")).await.ok()), ["2"]);
+    assert_eq!(keys(&api.get(&format!("{FEED}?before=0")).await.ok()).len(), 0);
 }

@@ -1,10 +1,14 @@
 //! [`TimelineIndex`]: ranges both ways, paging, limits, watermarks, dedup.
 
-use halley_core::ids::{GroupId, UserId};
+use std::sync::Arc;
+
+use halley_core::event::Revocation;
+use halley_core::ids::{AppId, GroupId, MsgId, UserId};
 use halley_core::key::SyncKey;
+use halley_core::message::EntryKind;
 use halley_core::ports::dedup::DedupKey;
 use halley_core::ports::timelines::{Direction, TimelineRange};
-use halley_core::record::Targets;
+use halley_core::record::{Entry, Targets};
 use halley_core::timeline::TimelineId;
 
 use crate::common::{APP, World, inbox, message};
@@ -17,6 +21,8 @@ in_both_worlds! {
     a_batch_must_begin_behind_the_watermark,
     every_target_has_its_row_and_the_feed_too,
     dedup_finds_the_message_and_the_newest_of_two,
+    a_message_is_found_by_its_id_and_is_its_apps,
+    what_was_revoked_has_no_content_in_any_of_its_timelines,
     the_watermark_survives_a_reopen,
 }
 
@@ -142,4 +148,79 @@ fn the_watermark_survives_a_reopen(world: &mut World) {
     world.follow(100);
     assert_eq!(world.parts().index.watermark().key, keys[29]);
     assert_eq!(world.ids(inbox(1)), (1..=30).collect::<Vec<_>>());
+}
+
+fn find(world: &mut World, app: AppId, id: i64) -> Option<Entry> {
+    let reply = Arc::clone(&world.parts().index).find_message(app, MsgId(id));
+    world.wait(reply).expect("reads")
+}
+
+fn a_message_is_found_by_its_id_and_is_its_apps(world: &mut World) {
+    // Ids need not be in the order of the journal.
+    let ids = [5, 3, 9, 4, 1, 8];
+    let keys: Vec<_> = ids.iter().map(|id| world.send(message(*id, 1, 2, b"hello"))).collect();
+    let mut other = message(6, 1, 2, b"a signal");
+    other.message.kind = EntryKind::SIGNAL;
+    world.send(other);
+    assert_eq!(find(world, APP, 5), None, "not indexed");
+    world.follow(4);
+    for _ in 0..2 {
+        for (id, key) in ids.iter().zip(&keys) {
+            let found = find(world, APP, *id).expect("known");
+            assert_eq!((found.key, found.record.message.id), (*key, MsgId(*id)));
+            assert_eq!(find(world, AppId(2), *id), None, "another app's");
+        }
+        assert_eq!(find(world, APP, 6), None, "no message");
+        assert_eq!(find(world, APP, 7), None);
+        world.reopen();
+        world.follow(4);
+    }
+}
+
+fn what_was_revoked_has_no_content_in_any_of_its_timelines(world: &mut World) {
+    let targets = || Targets::new((1..=40).map(UserId).collect(), Some(GroupId(7)));
+    let keys: Vec<_> = (1..=6)
+        .map(|id| {
+            let mut record = message(id, 1, 2, b"secret");
+            record.targets = targets();
+            world.send(record)
+        })
+        .collect();
+    world.follow(4);
+    world.reopen();
+    for revoked in [2, 5] {
+        let key = keys[usize::try_from(revoked - 1).expect("small")].raw();
+        let revocation = Revocation { message: revoked, key, operator: 9, by_sender: false };
+        let mut record = message(100 + revoked, 9, 2, &revocation.encode());
+        record.message.kind = EntryKind::REVOCATION;
+        record.targets = targets();
+        world.send(record);
+    }
+    world.follow(4);
+    for _ in 0..2 {
+        let timelines = [inbox(1), inbox(23), inbox(40), TimelineId::Feed(APP, GroupId(7))];
+        for timeline in timelines {
+            for (direction, from) in [(Direction::After, SyncKey::START), (Direction::Before, SyncKey::END)] {
+                let page = world.read(timeline, from, direction, 100);
+                let mut seen: Vec<_> =
+                    page.entries.iter().map(|it| (it.key, it.record.message.clone())).collect();
+                if direction == Direction::Before {
+                    seen.reverse();
+                }
+                let kinds: Vec<_> = seen.iter().map(|(_, message)| message.kind.0).collect();
+                assert_eq!(kinds, [1, 7, 1, 1, 7, 1, 4, 4], "{timeline:?}");
+                assert_eq!(seen.iter().take(6).map(|(key, _)| *key).collect::<Vec<_>>(), keys);
+                let revocation = Revocation::decode(&seen[4].1.content.bytes).expect("who revoked it");
+                assert_eq!((revocation.message(), revocation.operator()), (MsgId(5), UserId(9)));
+                assert_eq!(&seen[5].1.content.bytes[..], b"secret");
+            }
+        }
+        assert_eq!(find(world, APP, 2).expect("known").record.message.kind, EntryKind::REVOKED);
+        assert_eq!(find(world, APP, 3).expect("known").record.message.kind, EntryKind::MESSAGE);
+        let dedup = DedupKey::new(APP, UserId(1), b"client-2").expect("not empty");
+        let reply = world.parts().index.find_dedup(&dedup);
+        assert_eq!(world.wait(reply).expect("reads").map(|known| known.id), Some(MsgId(2)));
+        world.reopen();
+        world.follow(4);
+    }
 }

@@ -36,6 +36,8 @@ pub(crate) enum Rendered {
 #[derive(Clone)]
 struct Kept {
     key: SyncKey,
+    /// A message that is revoked keeps its key.
+    kind: EntryKind,
     part: u32,
     more: bool,
     body: Arc<[u8]>,
@@ -59,12 +61,12 @@ impl Renderer {
     /// One part of an entry, from 0.
     pub(crate) fn render(&mut self, entry: &Entry, part: u32, users: &dyn Users) -> Rendered {
         let place = (entry.key.place() as usize).wrapping_add(part as usize) % KEPT;
+        let message = &entry.record.message;
         if let Some(kept) = &self.kept[place]
-            && (kept.key, kept.part) == (entry.key, part)
+            && (kept.key, kept.kind, kept.part) == (entry.key, message.kind, part)
         {
             return Rendered::Body(Arc::clone(&kept.body), kept.more);
         }
-        let message = &entry.record.message;
         let mut scratch = std::mem::take(&mut self.scratch);
         let (shown, more) = if message.kind == EntryKind::GROUP_CHANGE {
             self.render_change(entry, part, &mut scratch, users)
@@ -74,7 +76,8 @@ impl Renderer {
         let rendered = match shown {
             Shown::Push => {
                 let body: Arc<[u8]> = Arc::from(&scratch[..]);
-                self.kept[place] = Some(Kept { key: entry.key, part, more, body: Arc::clone(&body) });
+                let (key, kind) = (entry.key, message.kind);
+                self.kept[place] = Some(Kept { key, kind, part, more, body: Arc::clone(&body) });
                 Rendered::Body(body, more)
             }
             Shown::Skip => Rendered::Skip,

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::command::{SendOutcome, Target};
 use crate::group::{Group, GroupChange, GroupProfile};
-use crate::ids::{AppId, GroupId, UserId};
+use crate::ids::{AppId, GroupId, MsgId, UserId};
 use crate::message::Content;
 use crate::ports::PortError;
 use crate::reply::Reply;
@@ -132,4 +132,52 @@ pub trait GroupService: Send + Sync {
     fn create(&self, new: NewGroup) -> Reply<Result<Arc<Group>, GroupError>>;
     /// Changes a group; answers it as it is then, `None` when it was disbanded.
     fn change(&self, edit: GroupEdit) -> Reply<Result<Option<Arc<Group>>, GroupError>>;
+}
+
+/// A message to be revoked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Revoke {
+    /// The app.
+    pub app: AppId,
+    /// The message.
+    pub message: MsgId,
+    /// Who wants it.
+    pub operator: UserId,
+}
+
+/// A message is revoked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Revoked {
+    /// By whom.
+    pub by: UserId,
+    /// It was before this call.
+    pub is_repetition: bool,
+}
+
+/// Why a message was not revoked.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RevokeError {
+    /// No such message.
+    #[error("no such message")]
+    UnknownMessage,
+    /// The operator is neither its author nor somebody who may take back others' messages there (spec 7.6).
+    #[error("only the author may revoke it, in a group also the owner, and admins unless it is the owner's")]
+    NotAllowed,
+    /// Authors may revoke for a time only.
+    #[error("an author may revoke a message within {within_s} s")]
+    Expired {
+        /// The app's bound.
+        within_s: u64,
+    },
+    /// A backend did not do its part; retrying is safe.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// Revokes messages. A revocation is a journal record in the timelines of the message; reads that begin after the answer
+/// do not show the content any more.
+pub trait Revocations: Send + Sync {
+    /// Revokes a message, once: a call for one that is revoked already, by somebody who may, changes nothing and says so.
+    fn revoke(&self, call: Revoke) -> Reply<Result<Revoked, RevokeError>>;
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::ids::LogSeq;
+use crate::ids::{AppId, LogSeq, MsgId};
 use crate::key::SyncKey;
 use crate::ports::PortError;
 use crate::ports::dedup::{DedupKey, Known};
 use crate::ports::timelines::{Page, TimelineRange};
+use crate::record::Entry;
 use crate::reply::Reply;
 use crate::tail::TailRecord;
 
@@ -42,8 +43,12 @@ pub trait TimelineIndex: Send + Sync {
         Ok(())
     }
 
-    /// Reads a range below the watermark, bodies from the journal; `Page::complete_to` is at most the watermark.
+    /// Reads a range below the watermark, bodies from the journal; `Page::complete_to` is at most the watermark. What was
+    /// revoked by a record at or below the watermark is shown without its content ([`crate::event::RevokedBy::show`]).
     fn read(self: Arc<Self>, range: TimelineRange) -> Reply<Result<Page, PortError>>;
+
+    /// The message with this id, if it is at or below the watermark; shown as [`TimelineIndex::read`] shows it.
+    fn find_message(self: Arc<Self>, app: AppId, id: MsgId) -> Reply<Result<Option<Entry>, PortError>>;
 
     /// The newest message that had this dedup key, if it is at or below the watermark.
     fn find_dedup(&self, key: &DedupKey) -> Reply<Result<Option<Known>, PortError>>;

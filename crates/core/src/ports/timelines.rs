@@ -1,5 +1,6 @@
 //! Timelines: range reads by key.
 
+use crate::ids::{AppId, MsgId};
 use crate::key::SyncKey;
 use crate::ports::PortError;
 use crate::record::Entry;
@@ -33,7 +34,8 @@ pub struct TimelineRange {
 /// What a read gave.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Page {
-    /// The entries, in the direction asked for.
+    /// The entries, in the direction asked for. In the place of a message that was revoked before the read began stands
+    /// an entry with its key of the kind [`crate::message::EntryKind::REVOKED`].
     pub entries: Vec<Entry>,
     /// [`Direction::After`]: up to this key nothing is missing. It is the last entry's key when the page is full,
     /// else at least the durable end as it was when the read began (promise 4). [`Direction::Before`]: the lowest
@@ -50,4 +52,10 @@ pub trait Timelines: Send + Sync {
 
     /// The durable end of the partition this timeline lives in: where a session that wants only what is new begins.
     fn head(&self, timeline: TimelineId) -> Reply<Result<SyncKey, PortError>>;
+}
+
+/// Messages by id.
+pub trait MessageLookup: Send + Sync {
+    /// The message with this id, durable, as [`Timelines::read`] shows it. For what is rare: it may look at much.
+    fn find_message(&self, app: AppId, id: MsgId) -> Reply<Result<Option<Entry>, PortError>>;
 }

@@ -16,9 +16,12 @@ use halley_core::msg_id::MsgIdGenerator;
 use halley_core::ports::accounts::GroupProgress;
 use halley_core::ports::feed::Feed;
 use halley_core::ports::floors::Floors;
-use halley_core::ports::timelines::Timelines;
-use halley_logic::{Authenticator, BusinessMessages, Calls, GroupWriter, LogicService, Threads};
-use halley_pusher::{FlooredTimelines, FreshTimelines, TailFeed};
+use halley_core::ports::timelines::{MessageLookup, Timelines};
+use halley_logic::{
+    Authenticator, BusinessMessages, Calls, GroupWriter, LogicService, RevocationPorts, RevocationWriter,
+    Threads,
+};
+use halley_pusher::{FlooredMessages, FlooredTimelines, FreshTimelines, TailFeed};
 use halley_store::{DerivedDedup, GroupApplier, Materializer, Retention, RetentionConfig, RetentionPorts};
 
 /// The all-in-one process is node 0.
@@ -46,10 +49,14 @@ pub struct Roles<S> {
     pub directory: Arc<MemoryDirectory>,
     /// Fresh reads.
     pub timelines: Arc<dyn Timelines>,
+    /// Messages by id.
+    pub message_lookup: Arc<dyn MessageLookup>,
     /// Sends of business servers.
     pub messages: Arc<BusinessMessages>,
     /// Group changes.
     pub group_writer: Arc<GroupWriter>,
+    /// Revocations.
+    pub revocations: Arc<RevocationWriter>,
 }
 
 /// Joins the roles over this store.
@@ -81,6 +88,8 @@ pub fn compose<S: Send + 'static>(
 
     let fresh = Arc::new(FreshTimelines::new(Arc::clone(&store.tail), Arc::clone(&store.index)));
     let floors: Arc<dyn Floors> = Arc::clone(&store.state) as _;
+    let message_lookup: Arc<dyn MessageLookup> =
+        Arc::new(FlooredMessages::new(Arc::clone(&fresh) as _, Arc::clone(&floors)));
     let timelines: Arc<dyn Timelines> =
         Arc::new(FlooredTimelines::new(fresh, Arc::clone(&floors), Arc::clone(metrics)));
     let feed: Arc<dyn Feed> = Arc::new(TailFeed::new(
@@ -143,6 +152,14 @@ pub fn compose<S: Send + 'static>(
             AnswerShard::new(Box::new(reader), answer_ports.clone(), answer).limited_by(app_rate.clone())
         })
         .collect();
+    let revocations = RevocationWriter::new(RevocationPorts {
+        messages: Arc::clone(&message_lookup),
+        apps: Arc::clone(&store.state) as _,
+        groups: Arc::clone(&store.state) as _,
+        journal: Arc::clone(&store.journal) as _,
+        ids: Arc::clone(&ids),
+        clock: Arc::clone(clock),
+    });
     let group_writer = GroupWriter::new(
         Arc::clone(&store.state) as _,
         applier as Arc<dyn GroupProgress>,
@@ -167,6 +184,8 @@ pub fn compose<S: Send + 'static>(
         retention,
         directory,
         timelines,
+        message_lookup,
+        revocations: Arc::new(revocations),
         messages: Arc::new(BusinessMessages::new(logic, calls, Arc::clone(clock), NODE)),
         group_writer: Arc::new(group_writer),
     })

@@ -266,6 +266,8 @@ fn admin_state(
         groups: Arc::clone(&store.state) as _,
         group_service: Arc::clone(&roles.group_writer) as _,
         messages: Arc::clone(&roles.messages) as _,
+        revocations: Arc::clone(&roles.revocations) as _,
+        message_lookup: Arc::clone(&roles.message_lookup),
         directory: Arc::clone(&roles.directory) as _,
         gateways: Arc::new(roles.gateway.clone()),
         backups,

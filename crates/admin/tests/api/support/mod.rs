@@ -90,6 +90,8 @@ pub(crate) fn state(world: &Arc<World>, config: AdminConfig) -> (AdminState, Arc
         groups: world.clone(),
         group_service: world.clone(),
         messages: world.clone(),
+        revocations: world.clone(),
+        message_lookup: world.clone(),
         directory: world.clone(),
         gateways: world.clone(),
         backups: world.clone(),

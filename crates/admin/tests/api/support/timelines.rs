@@ -7,7 +7,8 @@ use halley_core::ids::{AppId, GroupId, MsgId, UserId};
 use halley_core::key::{Epoch, SyncKey};
 use halley_core::message::{Content, Conversation, EntryKind, Message};
 use halley_core::ports::PortError;
-use halley_core::ports::timelines::{Direction, Page, TimelineRange, Timelines};
+use halley_core::ports::business::{Revocations, Revoke, RevokeError, Revoked};
+use halley_core::ports::timelines::{Direction, MessageLookup, Page, TimelineRange, Timelines};
 use halley_core::record::{Entry, Record, Targets};
 use halley_core::reply::Reply;
 use halley_core::timeline::TimelineId;
@@ -77,5 +78,33 @@ impl Timelines for World {
 
     fn head(&self, _timeline: TimelineId) -> Reply<Result<SyncKey, PortError>> {
         self.answer(|contents| Ok(SyncKey::new(Epoch(0), contents.last_key.max(1)).expect("a key")))
+    }
+}
+
+impl MessageLookup for World {
+    fn find_message(&self, app: AppId, id: MsgId) -> Reply<Result<Option<Entry>, PortError>> {
+        self.answer(|contents| {
+            let mut entries = contents.entries.iter().map(|(_, entry)| entry);
+            let found = entries.find(|entry| {
+                let message = &entry.record.message;
+                (message.app, message.id) == (app, id)
+            });
+            Ok(found.cloned())
+        })
+    }
+}
+
+impl Revocations for World {
+    fn revoke(&self, call: Revoke) -> Reply<Result<Revoked, RevokeError>> {
+        self.answer(|contents| match contents.revoke_refused.clone() {
+            Some(error) => Err(error),
+            None => {
+                let first = contents.revokes.iter().find(|known| known.message == call.message);
+                let by = first.map_or(call.operator, |first| first.operator);
+                let is_repetition = first.is_some();
+                contents.revokes.push(call);
+                Ok(Revoked { by, is_repetition })
+            }
+        })
     }
 }

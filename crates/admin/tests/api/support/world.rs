@@ -13,7 +13,7 @@ use halley_core::ids::{AppId, GroupId, UserId};
 use halley_core::ports::PortError;
 use halley_core::ports::accounts::{Apps, TokenGrant, Tokens, USER_NAME_BYTES_MAX, Unknown, Users};
 use halley_core::ports::backup::BackupStatus;
-use halley_core::ports::business::{BusinessSend, GroupError};
+use halley_core::ports::business::{BusinessSend, GroupError, Revoke, RevokeError};
 use halley_core::ports::relations::Relation;
 use halley_core::record::Entry;
 use halley_core::reply::Reply;
@@ -53,6 +53,8 @@ pub(crate) struct Contents {
     pub(crate) kicks_refused: bool,
     pub(crate) sends: Vec<BusinessSend>,
     pub(crate) outcome: Option<SendOutcome>,
+    pub(crate) revokes: Vec<Revoke>,
+    pub(crate) revoke_refused: Option<RevokeError>,
     pub(crate) entries: Vec<(TimelineId, Entry)>,
     pub(crate) last_key: u64,
     pub(crate) backup: Option<BackupStatus>,

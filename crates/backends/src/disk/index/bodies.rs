@@ -44,6 +44,17 @@ impl Bodies {
         Ok(Entry { key, record: record.into() })
     }
 
+    /// As [`Bodies::read`]; `None` when the record was taken out of the log.
+    ///
+    /// # Errors
+    /// When it is damaged or cannot be read.
+    pub fn read_if_kept(&self, key: SyncKey, position: u64) -> Result<Option<Entry>, PortError> {
+        match self.reader.read(Position::from_bits(position), seq_of(LogSeq(key.place()))) {
+            Err(ReadError::Dropped { .. } | ReadError::NoSegment { .. }) => Ok(None),
+            _ => self.read(key, position).map(Some),
+        }
+    }
+
     /// The payload of a record whose position is not known.
     fn find(&self, seq: LogSeq) -> Result<Vec<u8>, NotFound> {
         let start = self.reader.segment_of(seq_of(seq)).ok_or(NotFound)?;

@@ -6,26 +6,31 @@
 //!   'b' from.seq u64                        -> to.seq u64, to.key i64, to.position u64, newest message id i64
 //!   'i' app u32, user i64, key i64          -> position u64
 //!   'g' app u32, group i64, key i64         -> position u64
+//!   'm' app u32, message id i64             -> key i64, position u64 (since version 2)
+//!   'r' timeline row of a revoked message   -> key of the revocation i64, operator i64, by its sender u8 (since 2)
 //! dedup keyspace
 //!   'b' as above
 //!   'd' app u32, user i64, hash u128        -> message id i64, time_ms u64, key i64
 //! ```
 
+use halley_core::event::RevokedBy;
 use halley_core::ids::{AppId, GroupId, LogSeq, MsgId, UserId};
 use halley_core::key::SyncKey;
 use halley_core::ports::dedup::{DedupKey, Known};
 use halley_core::ports::index::Watermark;
 use halley_core::timeline::TimelineId;
 
-use super::{IndexError, Reach};
+use super::{IndexError, Reach, Row};
 
 pub(super) const FORMAT_KEY: [u8; 1] = *b"f";
-pub(super) const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 2;
 pub(super) const BATCH_PREFIX: [u8; 1] = *b"b";
 pub(super) const DEDUP_TAG: u8 = b'd';
 
 pub(super) type RowKey = [u8; 21];
 pub(super) type DedupRowKey = [u8; 29];
+pub(super) type MessageKey = [u8; 13];
+pub(super) type RevokedKey = [u8; 22];
 
 pub(super) fn row_key(timeline: TimelineId, key: SyncKey) -> RowKey {
     let (tag, app, id) = match timeline {
@@ -57,6 +62,65 @@ pub(super) fn timeline_of_row(bytes: &[u8]) -> Option<TimelineId> {
         b'g' => Some(TimelineId::Feed(app, GroupId(id))),
         _ => None,
     }
+}
+
+pub(super) fn message_key(app: AppId, id: MsgId) -> MessageKey {
+    let mut bytes = [0; 13];
+    bytes[0] = b'm';
+    bytes[1..5].copy_from_slice(&app.0.to_be_bytes());
+    bytes[5..].copy_from_slice(&id.0.to_be_bytes());
+    bytes
+}
+
+/// The app of a message row's key; `None` when it is the key of another kind of row.
+pub(super) fn app_of_message(bytes: &[u8]) -> Option<AppId> {
+    let (tag, rest) = bytes.split_first().filter(|(_, rest)| rest.len() == 12)?;
+    let app = rest[..4].try_into().ok()?;
+    (*tag == b'm').then(|| AppId(u32::from_be_bytes(app)))
+}
+
+/// The row of the timeline that a row about a revoked message belongs to.
+pub(super) fn row_of_revoked(bytes: &[u8]) -> Option<&[u8]> {
+    bytes.strip_prefix(b"r").filter(|row| row.len() == 21)
+}
+
+pub(super) fn message_row(row: Row) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&row.key.raw().to_be_bytes());
+    bytes[8..].copy_from_slice(&row.position.to_be_bytes());
+    bytes
+}
+
+pub(super) fn message_row_of(bytes: &[u8]) -> Result<Row, IndexError> {
+    let [key, position] = words(bytes)?;
+    Ok(Row { key: sync_key(key)?, position })
+}
+
+pub(super) fn revoked_key(timeline: TimelineId, key: SyncKey) -> RevokedKey {
+    let mut bytes = [0; 22];
+    bytes[0] = b'r';
+    bytes[1..].copy_from_slice(&row_key(timeline, key));
+    bytes
+}
+
+/// The key of the revoked message in a row's key.
+pub(super) fn key_of_revoked(bytes: &[u8]) -> Result<SyncKey, IndexError> {
+    row_of_revoked(bytes).ok_or(IndexError::Malformed).and_then(key_of_row)
+}
+
+pub(super) fn revoked_by(revoked_by: &RevokedBy) -> [u8; 17] {
+    let mut bytes = [0; 17];
+    bytes[..8].copy_from_slice(&revoked_by.key.raw().to_be_bytes());
+    bytes[8..16].copy_from_slice(&revoked_by.operator.0.to_be_bytes());
+    bytes[16] = u8::from(revoked_by.by_sender);
+    bytes
+}
+
+pub(super) fn revoked_by_of(bytes: &[u8]) -> Result<RevokedBy, IndexError> {
+    let (by_sender, numbers) = bytes.split_last().ok_or(IndexError::Malformed)?;
+    let [key, operator] = words(numbers)?;
+    let operator = UserId(operator.cast_signed());
+    Ok(RevokedBy { key: sync_key(key)?, operator, by_sender: *by_sender != 0 })
 }
 
 /// The sync key in a row's key.

@@ -1,5 +1,5 @@
 //! Rows leave when a compaction comes across them: dedup rows when their window is over, rows of timelines when they lie
-//! below a floor.
+//! below a floor, rows of messages when they lie below their app's.
 
 use std::panic::{AssertUnwindSafe, RefUnwindSafe};
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use fjall::compaction::filter::{
     CompactionFilter, CompactionFilterResult, Context, Factory, ItemAccessor, Verdict,
 };
+use halley_core::ids::GroupId;
 use halley_core::key::SyncKey;
 use halley_core::ports::dedup::DEDUP_WINDOW_MS;
 use halley_core::ports::floors::Floors;
@@ -83,10 +84,9 @@ struct Below {
     asked: Option<(TimelineId, SyncKey)>,
 }
 
-impl CompactionFilter for Below {
-    fn filter_item(&mut self, item: ItemAccessor<'_>, _context: &Context) -> CompactionFilterResult {
-        let Some(timeline) = codec::timeline_of_row(item.key()) else { return Ok(Verdict::Keep) };
-        let floor = match self.asked {
+impl Below {
+    fn floor(&mut self, timeline: TimelineId) -> SyncKey {
+        match self.asked {
             Some((asked, floor)) if asked == timeline => floor,
             _ => {
                 // Where it cannot be told, the row stays for another time.
@@ -94,8 +94,25 @@ impl CompactionFilter for Below {
                 self.asked = Some((timeline, floor));
                 floor
             }
+        }
+    }
+}
+
+impl CompactionFilter for Below {
+    fn filter_item(&mut self, item: ItemAccessor<'_>, _context: &Context) -> CompactionFilterResult {
+        let (key, floor) = if let Some(app) = codec::app_of_message(item.key()) {
+            // Nobody has a feed with this number: its floor is that of its app.
+            let floor = self.floor(TimelineId::Feed(app, GroupId(0)));
+            if floor == SyncKey::START {
+                return Ok(Verdict::Keep);
+            }
+            (codec::message_row_of(&item.value()?).map(|row| row.key), floor)
+        } else {
+            let row = codec::row_of_revoked(item.key()).unwrap_or(item.key());
+            let Some(timeline) = codec::timeline_of_row(row) else { return Ok(Verdict::Keep) };
+            (codec::key_of_row(row), self.floor(timeline))
         };
-        let is_below = codec::key_of_row(item.key()).is_ok_and(|key| key <= floor);
+        let is_below = key.is_ok_and(|key| key <= floor);
         Ok(if is_below { Verdict::Remove } else { Verdict::Keep })
     }
 }

@@ -4,7 +4,7 @@
 //! replay at a start. They gather in a run; when it is large, or the index closes, it becomes sorted tables at once. A
 //! crash takes the run, and the records it was made of are replayed from the log: at most [`RUN_BYTES_MAX`] of rows.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use fjall::config::PinningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use halley_core::event::RevokedBy;
+use halley_core::ids::{AppId, MsgId};
 use halley_core::key::SyncKey;
 use halley_core::ports::dedup::{DedupKey, Known};
 use halley_core::ports::floors::Floors;
@@ -224,6 +226,20 @@ impl Engine {
                 into.write(codec::row_key(*timeline, row.key), row.position.to_be_bytes())?;
             }
         }
+        let mut messages = run.messages.clone();
+        messages.sort_unstable_by_key(|(app, id, _)| (*app, *id));
+        // The same id twice would be the same message twice, which nobody makes; keys of tables must ascend.
+        messages.dedup_by_key(|(app, id, _)| (*app, *id));
+        for (app, id, row) in messages {
+            into.write(codec::message_key(app, id), codec::message_row(row))?;
+        }
+        let mut revoked: Vec<_> = run.revoked.iter().collect();
+        revoked.sort_unstable_by_key(|(timeline, _)| codec::revoked_key(**timeline, SyncKey::START));
+        for (timeline, keys) in revoked {
+            for (key, by) in keys {
+                into.write(codec::revoked_key(*timeline, *key), codec::revoked_by(by))?;
+            }
+        }
         Ok(into.finish()?)
     }
 }
@@ -283,6 +299,32 @@ impl Rows for FjallRows {
         let in_run = self.run.read().timelines_behind(behind, max);
         let in_tables = self.timelines_in_tables(behind, max)?;
         Ok(merged(in_tables, in_run, max))
+    }
+
+    fn find_message(&self, app: AppId, id: MsgId) -> Result<Option<Row>, IndexError> {
+        if let Some(row) = self.run.read().find_message(app, id) {
+            return Ok(Some(row));
+        }
+        let Some(engine) = self.engine.get() else { return Ok(None) };
+        let found = engine.timelines.get(codec::message_key(app, id))?;
+        found.map(|value| codec::message_row_of(&value)).transpose()
+    }
+
+    fn revoked(
+        &self,
+        timeline: TimelineId,
+        from: SyncKey,
+        to: SyncKey,
+    ) -> Result<BTreeMap<SyncKey, RevokedBy>, IndexError> {
+        let mut revoked = self.run.read().revoked(timeline, from, to);
+        if let Some(engine) = self.engine.get() {
+            let (first, last) = (codec::revoked_key(timeline, from), codec::revoked_key(timeline, to));
+            for row in engine.timelines.range(first..=last) {
+                let (key, value) = row.into_inner()?;
+                revoked.insert(codec::key_of_revoked(&key)?, codec::revoked_by_of(&value)?);
+            }
+        }
+        Ok(revoked)
     }
 
     fn find_dedup(&self, key: &DedupKey) -> Result<Option<Known>, IndexError> {

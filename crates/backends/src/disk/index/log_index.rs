@@ -1,14 +1,17 @@
 //! The index over any kind of rows: the same reading code for memory and disk.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::channel::oneshot;
-use halley_core::ids::MsgId;
+use halley_core::event::RevokedBy;
+use halley_core::ids::{AppId, MsgId};
 use halley_core::key::SyncKey;
 use halley_core::ports::PortError;
 use halley_core::ports::dedup::{DedupKey, Known};
 use halley_core::ports::index::{TimelineIndex, Watermark};
 use halley_core::ports::timelines::{Direction, Page, TimelineRange};
+use halley_core::record::Entry;
 use halley_core::reply::Reply;
 use halley_core::tail::TailRecord;
 use halley_core::timeline::TimelineId;
@@ -46,6 +49,23 @@ pub trait Rows: Send + Sync + 'static {
     /// When they cannot be read.
     fn timelines_behind(&self, behind: Option<TimelineId>, max: usize)
     -> Result<Vec<TimelineId>, IndexError>;
+
+    /// The place of the message with this id.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn find_message(&self, app: AppId, id: MsgId) -> Result<Option<Row>, IndexError>;
+
+    /// Which messages of a timeline with keys in `from..=to` are revoked.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn revoked(
+        &self,
+        timeline: TimelineId,
+        from: SyncKey,
+        to: SyncKey,
+    ) -> Result<BTreeMap<SyncKey, RevokedBy>, IndexError>;
 
     /// The newest message with this dedup key.
     ///
@@ -133,6 +153,7 @@ impl<R: Rows> LogIndex<R> {
             }
             entries.push(entry);
         }
+        self.show_revoked(range.timeline, &mut entries)?;
         let last = entries.last().map(|last| last.key);
         let complete_to = match (range.direction, last) {
             (_, Some(last)) if more => last,
@@ -140,6 +161,57 @@ impl<R: Rows> LogIndex<R> {
             (Direction::Before, _) => SyncKey::START,
         };
         Ok(Page { entries, complete_to, more })
+    }
+
+    /// Puts what reads show in the place of revoked messages: one look at the range of the entries, mostly at nothing.
+    fn show_revoked(&self, timeline: TimelineId, entries: &mut [Entry]) -> Result<(), PortError> {
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(()) };
+        let (from, to) = (first.key.min(last.key), first.key.max(last.key));
+        let revoked = self.rows.revoked(timeline, from, to).inspect_err(|error| self.rows.suspect(error))?;
+        if !revoked.is_empty() {
+            for entry in entries {
+                if let Some(by) = revoked.get(&entry.key) {
+                    *entry = by.show(entry);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn find_message_now(&self, app: AppId, id: MsgId) -> Result<Option<Entry>, PortError> {
+        let found = self.rows.find_message(app, id).inspect_err(|error| self.rows.suspect(error))?;
+        let Some(row) = found else { return Ok(None) };
+        let Some(entry) = self.bodies.read_if_kept(row.key, row.position)? else { return Ok(None) };
+        let mut found = [entry];
+        // It is revoked in all its timelines or in none.
+        let timeline = found[0].record.timelines().next();
+        if let Some(timeline) = timeline {
+            self.show_revoked(timeline, &mut found)?;
+        }
+        let [entry] = found;
+        Ok(Some(entry))
+    }
+}
+
+impl<R: Rows> LogIndex<R> {
+    /// Reads where reads happen.
+    fn on_pool<T: Send + 'static>(
+        self: Arc<Self>,
+        read: impl FnOnce(&Self) -> Result<T, PortError> + Send + 'static,
+    ) -> Reply<Result<T, PortError>> {
+        let Reads::Pool(pool) = &self.reads else {
+            return Reply::Ready(read(&self));
+        };
+        let (answer, answered) = oneshot::channel();
+        let index = Arc::clone(&self);
+        let job = Box::new(move || {
+            // Nobody waits any more when this fails.
+            let _ = answer.send(read(&index));
+        });
+        if !pool.submit(job) {
+            return Reply::Ready(Err(busy()));
+        }
+        Reply::later(async move { answered.await.unwrap_or_else(|_| Err(busy())) })
     }
 }
 
@@ -171,19 +243,11 @@ impl<R: Rows> TimelineIndex for LogIndex<R> {
     }
 
     fn read(self: Arc<Self>, range: TimelineRange) -> Reply<Result<Page, PortError>> {
-        let Reads::Pool(pool) = &self.reads else {
-            return Reply::Ready(self.read_now(&range));
-        };
-        let (answer, answered) = oneshot::channel();
-        let index = Arc::clone(&self);
-        let job = Box::new(move || {
-            // Nobody waits any more when this fails.
-            let _ = answer.send(index.read_now(&range));
-        });
-        if !pool.submit(job) {
-            return Reply::Ready(Err(busy()));
-        }
-        Reply::later(async move { answered.await.unwrap_or_else(|_| Err(busy())) })
+        self.on_pool(move |index| index.read_now(&range))
+    }
+
+    fn find_message(self: Arc<Self>, app: AppId, id: MsgId) -> Reply<Result<Option<Entry>, PortError>> {
+        self.on_pool(move |index| index.find_message_now(app, id))
     }
 
     fn find_dedup(&self, key: &DedupKey) -> Reply<Result<Option<Known>, PortError>> {

@@ -1,5 +1,9 @@
 //! Rows in memory only.
 
+use std::collections::BTreeMap;
+
+use halley_core::event::RevokedBy;
+use halley_core::ids::{AppId, MsgId};
 use halley_core::key::SyncKey;
 use halley_core::ports::dedup::{DedupKey, Known};
 use halley_core::ports::timelines::Direction;
@@ -41,6 +45,19 @@ impl Rows for MemoryRows {
         max: usize,
     ) -> Result<Vec<TimelineId>, IndexError> {
         Ok(self.run.read().timelines_behind(behind, max))
+    }
+
+    fn find_message(&self, app: AppId, id: MsgId) -> Result<Option<Row>, IndexError> {
+        Ok(self.run.read().find_message(app, id))
+    }
+
+    fn revoked(
+        &self,
+        timeline: TimelineId,
+        from: SyncKey,
+        to: SyncKey,
+    ) -> Result<BTreeMap<SyncKey, RevokedBy>, IndexError> {
+        Ok(self.run.read().revoked(timeline, from, to))
     }
 
     fn find_dedup(&self, key: &DedupKey) -> Result<Option<Known>, IndexError> {

@@ -1,6 +1,7 @@
 //! The index of the timelines: which records a timeline has, and where their bodies lie in the log.
 //!
-//! Owns: rows (timeline, key) -> position, dedup rows, how far both go; reading a range of bodies.
+//! Owns: rows (timeline, key) -> position, message rows (id -> key, position), rows of what was revoked, dedup rows, how
+//! far all go; reading a range of bodies.
 //!
 //! Does not: hold a body, keep a journal of its own. It is derived from the log: what a crash takes from it is taken
 //! from its end and replayed; what does not join up is thrown away and rebuilt.

@@ -14,7 +14,7 @@ use halley_core::timeline::TimelineId;
 
 use redb::backends::InMemoryBackend;
 
-use super::{Opening, Reach, Rows};
+use super::{Opening, Reach, Rows, codec};
 use crate::disk::state::{RedbState, StateOptions};
 
 fn record(seq: u64) -> TailRecord {
@@ -75,5 +75,28 @@ fn runs_are_merged_and_join_at_every_reopen() {
         let places: Vec<_> = found.iter().map(|row| row.position / 100).collect();
         assert_eq!(places, [seq + 1, seq, seq - 1, seq - 2]);
         // Not flushed: the last row goes with the process.
+    }
+}
+
+#[test]
+fn tables_of_another_format_are_thrown_away() {
+    for format in [codec::FORMAT_VERSION - 1, codec::FORMAT_VERSION + 1] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("index");
+        let state = RedbState::open_backend(InMemoryBackend::new(), StateOptions::default());
+        let opening = Opening::new(&path, Arc::new(state.expect("in memory")));
+        let rows = opening.open().expect("opens").rows;
+        rows.write(&[record(1)], &reach(0), &reach(1)).expect("writes");
+        rows.flush().expect("flushes");
+        drop(rows);
+        assert_eq!(opening.open().expect("opens").reach, reach(1), "of this format");
+        let database = ::fjall::Database::builder(&path).open().expect("opens");
+        let timelines = database.keyspace("timelines", Default::default).expect("is there");
+        timelines.insert(codec::FORMAT_KEY, format.to_be_bytes()).expect("writes");
+        database.persist(::fjall::PersistMode::SyncAll).expect("syncs");
+        drop((timelines, database));
+        let opened = opening.open().expect("opens");
+        assert_eq!(opened.reach, Reach::default(), "{format}");
+        assert!(opened.discarded.is_some_and(|reason| reason.contains("another format")), "{format}");
     }
 }

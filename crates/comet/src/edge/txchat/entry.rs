@@ -4,10 +4,13 @@ use std::borrow::Cow;
 use std::str;
 use std::sync::Arc;
 
+use halley_core::event::Revocation;
 use halley_core::ids::{AppId, UserId};
 use halley_core::message::{Conversation, EntryKind, Message};
 use halley_wire::limits::TXCHAT_BODY_BYTES_MAX;
+use halley_wire::txchat::pb::{SignalRevoke, SignalType};
 use halley_wire::txchat::{Common, Signal};
+use prost::Message as _;
 
 /// A name, where one is needed.
 pub(crate) enum Names {
@@ -34,9 +37,11 @@ pub(crate) fn show(message: &Message, out: &mut Vec<u8>, name: impl FnMut(UserId
     let shown = match message.kind {
         EntryKind::MESSAGE => common(message, out, name),
         EntryKind::SIGNAL => {
-            signal(message, out);
+            signal(message, message.content.kind, &message.content.bytes, out);
             Shown::Push
         }
+        EntryKind::REVOCATION => revocation(message, out, name),
+        // A message that was revoked before it was read is not shown; its revocation is.
         _ => Shown::Skip,
     };
     if out.len() > TXCHAT_BODY_BYTES_MAX {
@@ -89,10 +94,28 @@ fn common(message: &Message, out: &mut Vec<u8>, mut name: impl FnMut(UserId) -> 
     Shown::Push
 }
 
-fn signal(message: &Message, out: &mut Vec<u8>) {
+fn revocation(message: &Message, out: &mut Vec<u8>, mut name: impl FnMut(UserId) -> Names) -> Shown {
+    let Some(revocation) = Revocation::decode(&message.content.bytes) else {
+        return Shown::Skip;
+    };
+    let operator = revocation.operator();
+    let operator = if operator.is_alias() {
+        match name(operator) {
+            Names::Here(name) => name.to_string(),
+            Names::Later => return Shown::Wants(message.app, operator),
+        }
+    } else {
+        operator.to_string()
+    };
+    let body = SignalRevoke { mid: revocation.message, operator, self_: revocation.by_sender };
+    signal(message, SignalType::Revoke as i32, &body.encode_to_vec(), out);
+    Shown::Push
+}
+
+fn signal(message: &Message, kind: i32, body: &[u8], out: &mut Vec<u8>) {
     let signal = Signal {
-        kind: message.content.kind,
-        body: &message.content.bytes,
+        kind,
+        body,
         sid: message.id.0,
         // What is in a timeline is stored for offline delivery.
         reliable: true,
@@ -192,7 +215,7 @@ mod tests {
     #[test]
     fn what_the_dialect_cannot_show_is_skipped_and_signals_are_shown() {
         let mut out = Vec::new();
-        for kind in [EntryKind::GROUP_CHANGE, EntryKind(999)] {
+        for kind in [EntryKind::GROUP_CHANGE, EntryKind::REVOKED, EntryKind(999)] {
             let entry = message(kind, Conversation::User(UserId(1)));
             assert!(matches!(show(&entry, &mut out, nobody), Shown::Skip));
         }
@@ -200,5 +223,29 @@ mod tests {
         assert!(matches!(show(&signal, &mut out, nobody), Shown::Push));
         let shown = Signal::parse(&out).expect("is an envelope");
         assert_eq!((shown.kind, shown.body, shown.sid, shown.reliable), (1, &b"hi"[..], 77, true));
+    }
+
+    /// The transcript's "A revokes a private message", but for its frame header.
+    #[test]
+    fn a_revocation_is_the_signal_that_the_original_sends() {
+        let expected = "08021240080112300880a0809cecd6d7f20b12223138584e485a6a596e386d5a6936656e444c567574393536714d\
+                        7478384b32656d5618011880a080fcfbd6d7f20b2001";
+        let alice = UserId::ALIAS_FIRST;
+        let revocation =
+            Revocation { message: 857_195_443_140_956_160, key: 9, operator: alice.0, by_sender: true };
+        let entry = Message {
+            id: MsgId(857_195_447_368_814_592),
+            from: alice,
+            content: Content { kind: 0, bytes: revocation.encode() },
+            ..message(EntryKind::REVOCATION, Conversation::User(UserId(1)))
+        };
+        let mut out = Vec::new();
+        assert!(matches!(show(&entry, &mut out, nobody), Shown::Wants(AppId(1), UserId::ALIAS_FIRST)));
+        let name = |_| Names::Here("18XNHZjYn8mZi6enDLVut956qMtx8K2emV".into());
+        assert!(matches!(show(&entry, &mut out, name), Shown::Push));
+        let shown: String = out.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(shown, expected);
+        let newer = Message { content: Content::default(), ..entry };
+        assert!(matches!(show(&newer, &mut out, nobody), Shown::Skip));
     }
 }
