@@ -122,4 +122,6 @@ codes! {
     CannotMuteAdmins = "cannot_mute_admins", FORBIDDEN;
     /// The operator owns the group already.
     TransferToSelf = "transfer_to_self", CONFLICT;
+    /// No such device of the user.
+    UnknownDevice = "unknown_device", NOT_FOUND;
 }

@@ -75,6 +75,7 @@ fn code_of(error: &ApiError) -> Code {
         ApiError::UnknownMember => Code::UnknownMember,
         ApiError::UnknownToken => Code::UnknownToken,
         ApiError::UnknownSession => Code::UnknownSession,
+        ApiError::UnknownDevice => Code::UnknownDevice,
         ApiError::Group(error) => group_code(error),
         ApiError::UnknownMessage => Code::UnknownMessage,
         ApiError::Revoke(error) => revoke_code(error),

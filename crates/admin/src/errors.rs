@@ -39,6 +39,8 @@ pub(crate) enum ApiError {
     UnknownToken,
     #[error("no such session")]
     UnknownSession,
+    #[error("no such device")]
+    UnknownDevice,
     #[error(transparent)]
     Group(#[from] GroupError),
     #[error("no such message")]

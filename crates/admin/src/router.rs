@@ -20,6 +20,7 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .merge(routes::groups::routes())
         .merge(routes::members::routes())
         .merge(routes::sessions::routes())
+        .merge(routes::devices::routes())
         .merge(routes::relations::routes())
         .merge(routes::messages::routes())
         .merge(routes::timelines::routes())

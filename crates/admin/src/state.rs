@@ -9,6 +9,7 @@ use halley_core::metrics::Metrics;
 use halley_core::ports::accounts::{Apps, Groups, Tokens, Users};
 use halley_core::ports::backup::Backups;
 use halley_core::ports::business::{GroupService, Messages, Revocations};
+use halley_core::ports::devices::Devices;
 use halley_core::ports::directory::Directory;
 use halley_core::ports::gateways::Gateways;
 use halley_core::ports::relations::Relations;
@@ -52,6 +53,8 @@ pub struct AdminState {
     pub revocations: Arc<dyn Revocations>,
     /// Messages by id.
     pub message_lookup: Arc<dyn MessageLookup>,
+    /// What is remembered of devices.
+    pub devices: Arc<dyn Devices>,
     /// Who is online.
     pub directory: Arc<dyn Directory>,
     /// Reaches connections.

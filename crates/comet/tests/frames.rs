@@ -166,6 +166,30 @@ fn answers_to_a_connection_that_has_gone_are_counted() {
 }
 
 #[test]
+fn a_kicked_connection_that_still_has_bytes_to_write_is_shown_nothing_more() {
+    let mut world = World::new();
+    let client = world.login(42, "phone");
+    client.end.set_room(0);
+    world.backend.deliver(42, "before");
+    world.settle();
+    let addr = world.backend.lock().online[0].addr;
+    assert!(world.sim.gateway().kick(addr, halley_core::session::KickReason::Operator));
+    world.settle();
+    world.backend.deliver(42, "after");
+    let transient =
+        halley_core::ports::gateways::Transient::TxchatPush(bytes::Bytes::from_static(b"after too"));
+    let _told = world.sim.gateway().push(addr, transient);
+    world.settle();
+    assert!(!client.end.is_closed(), "what was said before is still to be written");
+    client.end.set_room(1 << 20);
+    world.settle();
+    let bytes = client.end.read();
+    let has = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+    assert!(has(b"before") && !has(b"after"));
+    assert!(client.end.is_closed());
+}
+
+#[test]
 fn a_kicked_connection_is_closed_and_others_stay() {
     let mut world = World::new();
     let (first, second) = (world.login(7, ""), world.login(7, ""));

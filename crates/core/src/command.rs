@@ -53,6 +53,8 @@ pub struct Connected {
     pub user_name: Arc<str>,
     /// Where the device's cursor stands: entries above it are for this session.
     pub start: Start,
+    /// When it logged in, unix milliseconds.
+    pub since_ms: u64,
 }
 
 /// Why a login is refused. Only [`ConnectRefused::NewerDevice`] is told the client in the dialect's own words (spec 1.4);

@@ -1,5 +1,6 @@
 //! Devices: whose cursor a connection moves, and where a new one starts (ruling 6).
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::ids::{AppId, GroupId, UserId};
@@ -71,6 +72,44 @@ pub struct Device {
     /// Its name, for people.
     pub name: Arc<str>,
 }
+
+/// A device as it is remembered: what it said at its newest login.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DeviceRecord {
+    /// The app.
+    pub app: AppId,
+    /// The user.
+    pub user: UserId,
+    /// Which one.
+    pub key: DeviceKey,
+    /// Its class.
+    pub class: DeviceClass,
+    /// The dialect's own type number.
+    pub platform: i32,
+    /// Its name, for people.
+    pub name: Arc<str>,
+    /// The name the user goes by on it, for people.
+    pub user_name: Arc<str>,
+    /// Where a third party pushes to it; empty when nowhere. Secret: never logged.
+    pub push_token: Arc<str>,
+    /// When, unix milliseconds.
+    pub logged_in_ms: u64,
+}
+
+impl fmt::Debug for DeviceRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("DeviceRecord");
+        debug.field("app", &self.app).field("user", &self.user).field("key", &self.key);
+        debug.field("logged_in_ms", &self.logged_in_ms).finish_non_exhaustive()
+    }
+}
+
+/// Most devices remembered of a user; the one least recently logged in goes.
+pub const DEVICES_MAX: usize = 100;
+/// Longest name of a device, and of a user on it, in bytes.
+pub const DEVICE_NAME_BYTES_MAX: usize = 255;
+/// Longest push token, in bytes.
+pub const PUSH_TOKEN_BYTES_MAX: usize = 1_024;
 
 /// How far a device has acknowledged what is for its user: the inbox, and the feeds of its user's super groups. Never
 /// leads: everything at or below was acknowledged.

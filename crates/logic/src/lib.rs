@@ -1,7 +1,7 @@
 //! The logic role: who is who, what a message is called, who is online where, and what business servers ask for.
 //!
-//! Owns: authentication, message ids and times, the inbound bus's producing end, device starts, sends, group
-//! changes and revocations on behalf of business servers.
+//! Owns: authentication, message ids and times, what is remembered of devices, the inbound bus's producing end, device
+//! starts, sends, group changes and revocations on behalf of business servers.
 //!
 //! Does not: hold sockets, read history for clients, decide whether a message may be sent.
 //!
@@ -11,6 +11,7 @@
 mod append;
 mod auth;
 mod business;
+mod devices;
 mod groups;
 mod revoke;
 mod service;

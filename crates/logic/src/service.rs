@@ -14,7 +14,9 @@ use halley_core::ports::PortError;
 use halley_core::ports::accounts::{Apps, GroupProgress, Groups, Tokens, Users};
 use halley_core::ports::bus::{Bus, BusRefused};
 use halley_core::ports::cursors::Cursors;
+use halley_core::ports::devices::Devices;
 use halley_core::ports::directory::Directory;
+use halley_core::ports::gateways::Gateways;
 use halley_core::ports::logic::{Logic, SendRefused};
 use halley_core::ports::timelines::Timelines;
 use halley_core::reply::{BoxFuture, Reply};
@@ -37,10 +39,14 @@ pub struct Ports {
     pub progress: Arc<dyn GroupProgress>,
     /// Device cursors.
     pub cursors: Arc<dyn Cursors>,
+    /// What is remembered of devices.
+    pub devices: Arc<dyn Devices>,
     /// For the look-back of new devices.
     pub timelines: Arc<dyn Timelines>,
     /// Who is online.
     pub directory: Arc<dyn Directory>,
+    /// Reaches connections.
+    pub gateways: Arc<dyn Gateways>,
     /// Sends go here.
     pub bus: Arc<dyn Bus>,
     /// What authentication keeps between logins.
@@ -70,11 +76,18 @@ impl LogicService {
 
     async fn login(self, request: ConnectRequest, now: Now) -> Result<Connected, ConnectRefused> {
         let proven = self.ports.authenticate(&request, now.wall_ms).await?;
-        let start = self.ports.start(&request, proven.app.id, proven.user, now.wall_ms).await?;
+        let (app, user) = (proven.app.id, proven.user);
+        let records = self.ports.check_device(&request, app, user).await?;
+        let start = self.ports.start(&request, app, user, &records, now.wall_ms).await?;
+        // Later than every login before it, so that there is one newest phone.
+        let before_ms = records.iter().map(|record| record.logged_in_ms).max();
+        let since_ms = now.wall_ms.max(before_ms.map_or(0, |before_ms| before_ms.saturating_add(1)));
+        self.ports.remember_device(request, app, user, since_ms);
         if let Some(token_use) = proven.token_use {
             token_use.keep();
         }
-        Ok(Connected { app: proven.app, user: proven.user, user_name: proven.user_name, start })
+        let (app, user_name) = (proven.app, proven.user_name);
+        Ok(Connected { app, user, user_name, start, since_ms })
     }
 
     async fn login_counted(self, request: ConnectRequest, now: Now) -> Result<Connected, ConnectRefused> {
@@ -104,8 +117,9 @@ impl Logic for LogicService {
     }
 
     fn online(&self, session: SessionInfo) {
-        let registered = self.ports.directory.register(session);
+        let registered = self.ports.directory.register(session.clone());
         said(registered, "a session could not be registered");
+        self.ports.announce_login(&session);
     }
 
     fn offline(&self, session: &SessionInfo, cursor: Option<DeviceCursor>) {

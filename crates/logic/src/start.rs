@@ -2,8 +2,7 @@
 
 use halley_core::command::{ConnectRefused, ConnectRequest};
 use halley_core::device::{
-    DEVICE_KEY_BYTES_MAX, Device, DeviceCursor, DeviceStart, LOOK_BACK_ENTRIES_MAX, LOOK_BACK_MS, Start,
-    start_of,
+    Device, DeviceCursor, DeviceRecord, DeviceStart, LOOK_BACK_ENTRIES_MAX, LOOK_BACK_MS, Start, start_of,
 };
 use halley_core::ids::{AppId, UserId};
 use halley_core::key::SyncKey;
@@ -23,21 +22,20 @@ impl Ports {
         request: &ConnectRequest,
         app: AppId,
         user: UserId,
+        records: &[DeviceRecord],
         now_ms: u64,
     ) -> Result<Start, ConnectRefused> {
         let inbox = TimelineId::Inbox(app, user);
         let Some(device) = &request.device else {
             return self.timelines.head(inbox).await.map(Start::at).map_err(unavailable);
         };
-        if device.key.0.len() > DEVICE_KEY_BYTES_MAX {
-            return Err(ConnectRefused::Malformed);
-        }
         let known = self.cursors.load(app, user).await.map_err(unavailable)?;
         let start = match start_of(&device.key, device.class, &known) {
             DeviceStart::At(start) => start,
             DeviceStart::AtMost(start) => start.at_most(self.look_back(inbox, now_ms).await?),
         };
         if !known.iter().any(|cursor| cursor.device == device.key) {
+            self.make_room((app, user), records, &known).await?;
             let cursor = cursor(device, app, user, start.clone(), now_ms);
             self.cursors.begin(cursor).await.map_err(unavailable)?;
         }

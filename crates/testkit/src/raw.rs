@@ -1,11 +1,12 @@
 //! A scripted client over one TCP or WebSocket connection: it does only what the test says, and may do it wrongly.
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use halley_wire::txchat::pb::{AuthMsg, Login, MsgType, TextMsg};
-use halley_wire::txchat::{Ack, Common, Decoded, Frame, Header, Op, decode, put_frame};
+use halley_wire::txchat::pb::{AuthMsg, Login, MsgType, SignalEndpointLogin, SignalType, TextMsg};
+use halley_wire::txchat::{Ack, Common, Decoded, Frame, Header, Op, Signal, decode, put_frame};
 use prost::Message as _;
 
 /// How long an answer may take on a busy machine.
@@ -37,6 +38,19 @@ pub struct Text {
     pub text: String,
 }
 
+/// A signal EndpointLogin: a device of the user has logged in.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DeviceLogin {
+    /// The push's sequence.
+    pub push: i32,
+    /// The signal's id.
+    pub signal_id: i64,
+    /// Whether it says that it is kept for offline delivery.
+    pub reliable: bool,
+    /// Its body.
+    pub login: SignalEndpointLogin,
+}
+
 /// One connection.
 #[derive(Debug)]
 pub struct Raw {
@@ -45,6 +59,8 @@ pub struct Raw {
     web: Option<Vec<u8>>,
     /// Of the close frame that came, on a WebSocket.
     close_code: Option<u16>,
+    /// Logins of the user's devices that came and were not asked for.
+    logins: VecDeque<DeviceLogin>,
     input: Vec<u8>,
     next_seq: i32,
 }
@@ -58,7 +74,7 @@ impl Raw {
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN).expect("the server accepts");
         stream.set_nodelay(true).expect("a TCP option");
-        Self { stream, web: None, close_code: None, input: Vec::new(), next_seq: 1 }
+        Self { stream, web: None, close_code: None, logins: VecDeque::new(), input: Vec::new(), next_seq: 1 }
     }
 
     /// Connects to a WebSocket listener and upgrades.
@@ -151,7 +167,8 @@ impl Raw {
         let _seq = self.send(Op::RECEIVE_MSG_REPLY, push, &[]);
     }
 
-    /// The next frame within this time.
+    /// The next frame within this time. Logins of the user's devices are acknowledged and kept aside for
+    /// [`Raw::login_signal`]: they may come at any time.
     ///
     /// # Panics
     /// When the server sends what is no frame.
@@ -162,7 +179,10 @@ impl Raw {
                 Decoded::Complete { frame, consumed } => {
                     let frame = frame.to_frame();
                     self.input.drain(..consumed);
-                    return Came::Frame(frame);
+                    let Some(login) = login_of(&frame) else { return Came::Frame(frame) };
+                    self.receipt(login.push);
+                    self.logins.push_back(login);
+                    continue;
                 }
                 Decoded::Incomplete { .. } => {}
             }
@@ -252,6 +272,24 @@ impl Raw {
         }
     }
 
+    /// The next login of a device of the user; other frames that come before it are lost.
+    ///
+    /// # Panics
+    /// When none comes.
+    pub fn login_signal(&mut self) -> DeviceLogin {
+        let end = Instant::now() + ANSWER_WITHIN;
+        while self.logins.is_empty() && Instant::now() < end {
+            let _other = self.next(Duration::from_millis(20));
+        }
+        self.logins.pop_front().expect("a login signal")
+    }
+
+    /// Whether a login of a device of the user has come and was not taken.
+    #[must_use]
+    pub fn has_login_signal(&self) -> bool {
+        !self.logins.is_empty()
+    }
+
     /// Stops sending; the server sees the end of the stream.
     pub fn half_close(&mut self) {
         let _closed = self.stream.shutdown(std::net::Shutdown::Write);
@@ -275,6 +313,13 @@ fn unwrap_messages(unread: &mut Vec<u8>, into: &mut Vec<u8>) -> Option<u16> {
         into.extend_from_slice(&unread[start..start + length]);
         unread.drain(..start + length);
     }
+}
+
+fn login_of(frame: &Frame) -> Option<DeviceLogin> {
+    let signal = Signal::parse(&frame.body).ok().filter(|_| frame.header.op == Op::RECEIVE_MSG)?;
+    let is_login = signal.kind == SignalType::EndpointLogin as i32;
+    let login = SignalEndpointLogin::decode(signal.body).ok().filter(|_| is_login)?;
+    Some(DeviceLogin { push: frame.header.seq, signal_id: signal.sid, reliable: signal.reliable, login })
 }
 
 /// The text that a push carries.

@@ -137,7 +137,8 @@ fn a_reader_that_stopped_reading_gets_all_five_thousand_once_it_reads() {
 #[test]
 fn two_hundred_logins_of_one_user_all_hear_everything() {
     let scratch = Scratch::new();
-    let (_server, admin, address) = start_with(&scratch.path().join("data"), &Options::default());
+    let (_server, admin, address) =
+        start_with(&scratch.path().join("data"), &set(&["limits.sessions_per_user=0"]));
     let mut devices: Vec<Raw> = (0..200).map(|_| Raw::login(address, "demo", "2", None)).collect();
     let mut alice = Raw::login(address, "demo", "1", None);
     for count in 0..10 {

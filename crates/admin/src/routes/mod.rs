@@ -4,6 +4,7 @@ pub(crate) mod aliases;
 mod app_settings;
 pub(crate) mod apps;
 pub(crate) mod backups;
+pub(crate) mod devices;
 pub(crate) mod groups;
 pub(crate) mod health;
 pub(crate) mod members;

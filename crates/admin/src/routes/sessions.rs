@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use halley_core::device::{Device, DeviceRecord};
 use halley_core::ids::{AppId, BucketId, ConnId, NodeId, UserId};
 use halley_core::session::{ConnAddr, KickReason, SessionInfo};
 use serde::Serialize;
@@ -29,6 +30,8 @@ struct SessionBody {
     /// Its id: node, bucket and connection.
     #[schema(example = "0.1.42")]
     session: String,
+    #[schema(example = "1")]
+    user_id: String,
     #[schema(example = "txchat_tcp")]
     transport: &'static str,
     #[schema(example = "192.0.2.1:50000")]
@@ -46,9 +49,11 @@ struct DeviceBody {
     /// `phone`, `desktop` or `web`.
     #[schema(example = "phone")]
     class: &'static str,
-    /// The dialect's own number.
+    /// The dialect's own number: txchat 0 Android, 1 IOS, 2 Windows, 3 Linux, 4 MacOS, 5 Web.
     platform: i32,
     name: String,
+    /// What the user goes by on it; empty when the client did not say.
+    user_name: String,
 }
 
 /// How many connections were told to close.
@@ -59,10 +64,12 @@ pub(crate) struct Closed {
     unreached: usize,
 }
 
-impl From<&SessionInfo> for SessionBody {
-    fn from(info: &SessionInfo) -> Self {
+impl SessionBody {
+    fn new(info: &SessionInfo, records: &[DeviceRecord]) -> Self {
+        let record = |device: &Device| records.iter().find(|record| record.key == device.key);
         Self {
             session: session_id(info.addr),
+            user_id: info.user_name.to_string(),
             transport: info.transport.as_str(),
             remote: info.remote.to_string(),
             since_ms: info.since_ms,
@@ -71,6 +78,7 @@ impl From<&SessionInfo> for SessionBody {
                 class: device.class.as_str(),
                 platform: device.platform,
                 name: device.name.to_string(),
+                user_name: record(device).map(|record| record.user_name.to_string()).unwrap_or_default(),
             }),
         }
     }
@@ -98,7 +106,19 @@ pub(crate) async fn close_all(
     user: UserId,
     reason: KickReason,
 ) -> Result<Closed, ApiError> {
-    let sessions = inner.state.directory.sessions(app, user).await?;
+    close_those(inner, app, user, reason, |_| true).await
+}
+
+/// Tells those connections of a user to close.
+pub(crate) async fn close_those(
+    inner: &Inner,
+    app: AppId,
+    user: UserId,
+    reason: KickReason,
+    which: impl Fn(&SessionInfo) -> bool,
+) -> Result<Closed, ApiError> {
+    let mut sessions = inner.state.directory.sessions(app, user).await?;
+    sessions.retain(which);
     let gateways = &inner.state.gateways;
     let told = |session: &&SessionInfo| gateways.kick(session.addr, reason);
     let closed = sessions.iter().filter(told).count();
@@ -114,7 +134,8 @@ async fn list(
     let app = shared.app(&app).await?.id;
     let user = shared.known_user(app, &uid).await?;
     let sessions = shared.state.directory.sessions(app, user).await?;
-    Ok(Json(SessionList { sessions: sessions.iter().map(Into::into).collect() }))
+    let records = shared.state.devices.of_user(app, user).await?;
+    Ok(Json(SessionList { sessions: sessions.iter().map(|info| SessionBody::new(info, &records)).collect() }))
 }
 
 /// Closes all sessions of a user.

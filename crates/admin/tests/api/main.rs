@@ -3,6 +3,7 @@
 
 mod apps;
 mod backups;
+mod devices;
 mod groups;
 mod hostile;
 mod members;

@@ -15,12 +15,14 @@ async fn sessions_are_listed_and_kicked_one_or_all() {
     let first = api.world.add_session(UserId(1), 1);
     let second = api.world.add_session(UserId(1), 2);
     api.world.add_session(UserId(2), 3);
+    api.world.add_device(UserId(1));
     let listed = api.get(SESSIONS).await.ok();
-    let device = json!({"key": "id:u-1", "class": "phone", "platform": 1, "name": "phone of one"});
+    let device =
+        json!({"key": "id:u-1", "class": "phone", "platform": 1, "name": "phone of one", "user_name": "One"});
     assert_eq!(
         listed["sessions"][0],
         json!({
-            "session": "0.1.1", "transport": "txchat_tcp", "remote": "127.0.0.1:50000",
+            "session": "0.1.1", "user_id": "1", "transport": "txchat_tcp", "remote": "127.0.0.1:50000",
             "since_ms": NOW_MS, "device": device,
         })
     );

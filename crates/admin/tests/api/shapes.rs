@@ -26,6 +26,7 @@ fn read_operations() -> Vec<(String, String, bool)> {
             .replace("{other}", "2")
             .replace("{mid}", "5")
             .replace("{session}", "0.1.1")
+            .replace("{key}", "id:u-1")
             .replace("{token}", "t");
         for (method, operation) in item.as_object().expect("operations") {
             let has_body = operation.get("requestBody").is_some();

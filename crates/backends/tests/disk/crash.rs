@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use futures::executor::block_on;
 use halley_backends::Embedded;
 use halley_core::device::{DeviceClass, DeviceCursor, DeviceKey};
 use halley_core::group::{self, Group, GroupChange, GroupProfile, Role};
@@ -141,6 +142,8 @@ fn act(world: &mut World, model: &mut Model, random: &mut Random) {
                     let position = end.raw();
                     let saved = model.cursors.entry(user).or_insert(0);
                     *saved = position.max(*saved);
+                    // Only a device that is known is saved; when the power is gone, neither is.
+                    let _begun = block_on(parts.state.begin(cursor(user, position)));
                     parts.state.save(cursor(user, position));
                 }
                 if random.below(2) == 0 {

@@ -14,6 +14,7 @@ in_both_worlds! {
     the_further_position_stays,
     devices_and_users_are_apart,
     the_feeds_that_lag_stay_with_their_cursor,
+    a_device_that_is_not_known_is_not_saved,
 }
 
 fn cursor(user: i64, device: &str, position: i64) -> DeviceCursor {
@@ -28,6 +29,13 @@ fn cursor(user: i64, device: &str, position: i64) -> DeviceCursor {
     }
 }
 
+/// Of a device that is known by then.
+fn save(world: &mut World, cursor: DeviceCursor) {
+    let begun = world.parts().state.begin(DeviceCursor { position: SyncKey::START, ..cursor.clone() });
+    world.wait(begun).expect("writes");
+    world.parts().state.save(cursor);
+}
+
 fn load(world: &mut World, user: i64) -> Vec<DeviceCursor> {
     let reply = world.parts().state.load(APP, UserId(user));
     let mut cursors = world.wait(reply).expect("reads");
@@ -38,7 +46,7 @@ fn load(world: &mut World, user: i64) -> Vec<DeviceCursor> {
 fn what_was_saved_is_seen_at_once(world: &mut World) {
     assert_eq!(load(world, 1), []);
     for position in 1..100 {
-        world.parts().state.save(cursor(1, "a", position));
+        save(world, cursor(1, "a", position));
         if position % 10 == 0 {
             world.parts().flush_state().expect("flushes");
         }
@@ -48,7 +56,7 @@ fn what_was_saved_is_seen_at_once(world: &mut World) {
 
 fn a_clean_close_keeps_them(world: &mut World) {
     for user in 1..=50 {
-        world.parts().state.save(cursor(user, "a", user * 3));
+        save(world, cursor(user, "a", user * 3));
     }
     world.reopen();
     for user in 1..=50 {
@@ -57,19 +65,19 @@ fn a_clean_close_keeps_them(world: &mut World) {
 }
 
 fn the_further_position_stays(world: &mut World) {
-    world.parts().state.save(cursor(1, "a", 50));
-    world.parts().state.save(cursor(1, "a", 20));
+    save(world, cursor(1, "a", 50));
+    save(world, cursor(1, "a", 20));
     assert_eq!(load(world, 1), [cursor(1, "a", 50)]);
     world.reopen();
-    world.parts().state.save(cursor(1, "a", 30));
+    save(world, cursor(1, "a", 30));
     assert_eq!(load(world, 1), [cursor(1, "a", 50)]);
 }
 
 fn devices_and_users_are_apart(world: &mut World) {
-    world.parts().state.save(cursor(1, "a", 1));
-    world.parts().state.save(cursor(1, "b", 2));
-    world.parts().state.save(cursor(2, "a", 3));
-    world.parts().state.save(cursor(i64::MAX, "a", 4));
+    save(world, cursor(1, "a", 1));
+    save(world, cursor(1, "b", 2));
+    save(world, cursor(2, "a", 3));
+    save(world, cursor(i64::MAX, "a", 4));
     for _ in 0..2 {
         assert_eq!(load(world, 1), [cursor(1, "a", 1), cursor(1, "b", 2)]);
         assert_eq!(load(world, 2), [cursor(2, "a", 3)]);
@@ -97,6 +105,15 @@ fn the_feeds_that_lag_stay_with_their_cursor(world: &mut World) {
     world.parts().state.save(lagging(50, &[]));
     for _ in 0..2 {
         assert_eq!(load(world, 1), [lagging(50, &[])], "nothing lags any more");
+        world.reopen();
+    }
+}
+
+fn a_device_that_is_not_known_is_not_saved(world: &mut World) {
+    save(world, cursor(1, "a", 1));
+    world.parts().state.save(cursor(1, "b", 2));
+    for _ in 0..2 {
+        assert_eq!(load(world, 1), [cursor(1, "a", 1)]);
         world.reopen();
     }
 }

@@ -6,6 +6,7 @@ mod common;
 mod accounts;
 mod bus;
 mod cursors;
+mod devices;
 mod directory;
 mod floors;
 mod groups;

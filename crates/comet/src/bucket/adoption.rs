@@ -98,7 +98,6 @@ impl<S> Bucket<S> {
         let need = if is_first { self.feed.attach(inbox) } else { self.feed.position() };
         let idle = self.tick.after(self.config().idle_timeout);
         let delay = self.config().resend_delay_min;
-        let since_ms = self.now.wall_ms;
         let Some(conn) = self.conns.get_mut(slot) else { return };
         let info = SessionInfo {
             addr,
@@ -108,7 +107,7 @@ impl<S> Bucket<S> {
             device: login.device.clone(),
             transport: conn.transport,
             remote: conn.remote,
-            since_ms,
+            since_ms: connected.since_ms,
         };
         let mut session = Box::new(Session::new(info.clone(), connected.start, need, delay));
         session.version = login.header.ver;

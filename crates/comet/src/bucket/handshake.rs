@@ -51,7 +51,7 @@ impl<S> Bucket<S> {
             Ok(connected) => connected,
             Err(ConnectRefused::NewerDevice(newer)) => {
                 let reply = Header { op: Op::AUTH_REPLY, ..login.header };
-                self.send_frame(slot, reply, &txchat::newer_device(&newer));
+                self.send_frame(slot, reply, &txchat::endpoint_login(&newer));
                 return;
             }
             Err(refused) => {

@@ -198,7 +198,7 @@ pub(crate) fn message(id: i64, from: i64, conversation: Conversation, content: C
 }
 
 impl Logic for Backend {
-    fn connect(&self, request: ConnectRequest, _now: Now) -> Reply<Result<Connected, ConnectRefused>> {
+    fn connect(&self, request: ConnectRequest, now: Now) -> Reply<Result<Connected, ConnectRefused>> {
         self.gated(move |backend| {
             let user = UserId(request.token.parse().map_err(|_| ConnectRefused::InvalidToken)?);
             let state = backend.lock();
@@ -214,6 +214,7 @@ impl Logic for Backend {
                 user,
                 user_name: user.to_string().into(),
                 start,
+                since_ms: now.wall_ms,
             })
         })
     }

@@ -14,6 +14,7 @@ pub trait Cursors: Send + Sync {
     /// whatever happens. No effect on a device that is known.
     fn begin(&self, cursor: DeviceCursor) -> Reply<Result<(), PortError>>;
 
-    /// Remembers a position; written behind, coalesced per device.
+    /// Remembers a position; written behind, coalesced per device. No effect on a device that is not known: one that was
+    /// forgotten does not come back with the end of its session.
     fn save(&self, cursor: DeviceCursor);
 }

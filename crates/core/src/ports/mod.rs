@@ -10,6 +10,7 @@ pub mod bus;
 pub mod business;
 pub mod cursors;
 pub mod dedup;
+pub mod devices;
 pub mod directory;
 pub mod feed;
 pub mod floors;

@@ -268,6 +268,7 @@ fn admin_state(
         messages: Arc::clone(&roles.messages) as _,
         revocations: Arc::clone(&roles.revocations) as _,
         message_lookup: Arc::clone(&roles.message_lookup),
+        devices: Arc::clone(&store.state) as _,
         directory: Arc::clone(&roles.directory) as _,
         gateways: Arc::new(roles.gateway.clone()),
         backups,

@@ -4,6 +4,7 @@ use bytes::BytesMut;
 use halley_client::txchat::{Frame, op};
 use halley_comet::driver::sim::SimClient;
 use halley_wire::txchat::Pushed;
+use halley_wire::txchat::pb::SignalType;
 
 /// What came and went between one life of the server and its clients. Complete frames only.
 #[derive(Clone, Copy, Default, Debug)]
@@ -113,10 +114,12 @@ impl Link {
                 op::RECEIVE_MSG if frame.seq > self.last_push => {
                     self.last_push = frame.seq;
                     wire.pushes += 1;
-                    self.pushed.push(match Pushed::parse(&frame.body) {
-                        Ok(Pushed::Common(common)) => common.mid,
-                        Ok(Pushed::Signal(signal)) => signal.sid,
-                        _ => 0,
+                    self.pushed.extend(match Pushed::parse(&frame.body) {
+                        Ok(Pushed::Common(common)) => Some(common.mid),
+                        // The logins of other devices are pushes too, and in no inbox.
+                        Ok(Pushed::Signal(signal)) if signal.kind == SignalType::EndpointLogin as i32 => None,
+                        Ok(Pushed::Signal(signal)) => Some(signal.sid),
+                        _ => Some(0),
                     });
                 }
                 op::RECEIVE_MSG => wire.resends += 1,

@@ -4,10 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use halley_core::command::{ReplyTo, SendOutcome};
-use halley_core::device::{Device, DeviceClass, DeviceKey};
+use halley_core::device::{Device, DeviceClass, DeviceKey, DeviceRecord};
 use halley_core::ids::{AppId, BucketId, ConnId, MsgId, NodeId, UserId};
 use halley_core::ports::PortError;
 use halley_core::ports::business::{BusinessSend, Messages};
+use halley_core::ports::devices::Devices;
 use halley_core::ports::directory::Directory;
 use halley_core::ports::gateways::{Gateways, Pushed, Transient};
 use halley_core::reply::Reply;
@@ -36,6 +37,52 @@ impl World {
             since_ms: NOW_MS,
         });
         addr
+    }
+}
+
+impl World {
+    /// The record of that phone.
+    pub(crate) fn add_device(&self, user: UserId) {
+        self.contents.lock().devices.push(DeviceRecord {
+            app: AppId(1),
+            user,
+            key: DeviceKey::new("u-1", DeviceClass::Phone, ""),
+            class: DeviceClass::Phone,
+            platform: 1,
+            name: "phone of one".into(),
+            user_name: "One".into(),
+            push_token: "p-1".into(),
+            logged_in_ms: NOW_MS,
+        });
+    }
+}
+
+impl Devices for World {
+    fn of_user(&self, app: AppId, user: UserId) -> Reply<Result<Vec<DeviceRecord>, PortError>> {
+        self.answer(|contents| {
+            let own = contents.devices.iter().filter(|device| (device.app, device.user) == (app, user));
+            Ok(own.cloned().collect())
+        })
+    }
+
+    fn put(&self, record: DeviceRecord) {
+        self.contents.lock().devices.push(record);
+    }
+
+    fn remove(&self, app: AppId, user: UserId, device: DeviceKey) -> Reply<Result<bool, PortError>> {
+        self.answer(|contents| {
+            let before = contents.devices.len();
+            contents.devices.retain(|known| (known.app, known.user, &known.key) != (app, user, &device));
+            Ok(contents.devices.len() < before)
+        })
+    }
+
+    fn push_token_owner(
+        &self,
+        _app: AppId,
+        _push_token: &str,
+    ) -> Reply<Result<Option<(UserId, DeviceKey)>, PortError>> {
+        self.answer(|_| Ok(None))
     }
 }
 

@@ -92,6 +92,7 @@ pub(crate) fn state(world: &Arc<World>, config: AdminConfig) -> (AdminState, Arc
         messages: world.clone(),
         revocations: world.clone(),
         message_lookup: world.clone(),
+        devices: world.clone(),
         directory: world.clone(),
         gateways: world.clone(),
         backups: world.clone(),

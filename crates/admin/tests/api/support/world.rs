@@ -8,6 +8,7 @@ use std::time::Instant;
 use halley_core::app::{App, AppSettings};
 use halley_core::clock::{Clock, Now};
 use halley_core::command::SendOutcome;
+use halley_core::device::DeviceRecord;
 use halley_core::group::Group;
 use halley_core::ids::{AppId, GroupId, UserId};
 use halley_core::ports::PortError;
@@ -49,6 +50,7 @@ pub(crate) struct Contents {
     pub(crate) relations: BTreeMap<(AppId, UserId, UserId), Relation>,
     pub(crate) forbidden: HashSet<(AppId, UserId)>,
     pub(crate) sessions: Vec<SessionInfo>,
+    pub(crate) devices: Vec<DeviceRecord>,
     pub(crate) kicks: Vec<(ConnAddr, KickReason)>,
     pub(crate) kicks_refused: bool,
     pub(crate) sends: Vec<BusinessSend>,

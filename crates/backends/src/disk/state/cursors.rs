@@ -65,6 +65,13 @@ impl Dirty {
         flushing.into_iter().flatten().chain(self.cursors.get(user).into_iter().flatten())
     }
 
+    /// Forgets a device that is being removed.
+    pub(super) fn forget(&mut self, user: (AppId, UserId), device: &DeviceKey) {
+        if let Some(devices) = self.cursors.get_mut(&user) {
+            devices.retain(|cursor| cursor.device != *device);
+        }
+    }
+
     /// Takes what is dirty; it stays visible until [`Dirty::end_flush`].
     pub(super) fn begin_flush(&mut self) -> Option<std::sync::Arc<Flush>> {
         let applied = (self.applied != self.applied_written).then_some(self.applied);
@@ -106,7 +113,10 @@ impl Flush {
     pub(super) fn write(&self, transaction: &WriteTransaction) -> Result<(), redb::Error> {
         let mut tables = Tables::open(transaction)?;
         for cursor in self.cursors.values().flatten() {
-            tables.insert(cursor)?;
+            let key = (cursor.app.0, cursor.user.0, &*cursor.device.0);
+            if tables.cursors.get(key)?.is_some() {
+                tables.insert(cursor)?;
+            }
         }
         match self.applied {
             // Whoever applied changes in the meantime has written a higher mark with them; it must not go back.
@@ -190,7 +200,10 @@ impl Cursors for RedbState {
         let written = read(self.inner(), app, user).map_err(|error| port_error(&error));
         Reply::Ready(written.map(|mut cursors| {
             for cursor in dirty {
-                merge(&mut cursors, cursor);
+                // A device that has no row was forgotten.
+                if cursors.iter().any(|known| known.device == cursor.device) {
+                    merge(&mut cursors, cursor);
+                }
             }
             cursors
         }))
@@ -243,7 +256,7 @@ fn read(inner: &Inner, app: AppId, user: UserId) -> Result<Vec<DeviceCursor>, re
     Ok(cursors)
 }
 
-fn class_number(class: DeviceClass) -> u8 {
+pub(super) fn class_number(class: DeviceClass) -> u8 {
     match class {
         DeviceClass::Phone => 1,
         DeviceClass::Desktop => 2,
@@ -251,7 +264,7 @@ fn class_number(class: DeviceClass) -> u8 {
     }
 }
 
-fn class_of(number: u8) -> Option<DeviceClass> {
+pub(super) fn class_of(number: u8) -> Option<DeviceClass> {
     match number {
         1 => Some(DeviceClass::Phone),
         2 => Some(DeviceClass::Desktop),

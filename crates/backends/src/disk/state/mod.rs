@@ -14,6 +14,7 @@
 mod accounts;
 mod cache;
 mod cursors;
+mod devices;
 mod files_backend;
 mod floors;
 mod groups;

@@ -58,6 +58,13 @@ pub(super) const TIMELINE_FLOORS: TableDefinition<'_, (u32, u8, i64), i64> =
     TableDefinition::new("timeline_floors");
 /// (app, user) -> floor of what a deleted user sent (key), until it is gone from the journal.
 pub(super) const SENDER_FLOORS: TableDefinition<'_, (u32, i64), i64> = TableDefinition::new("sender_floors");
+/// (app, user, device) -> class, platform, name, user name, push token, logged_in_ms.
+pub(super) const DEVICES: TableDefinition<'_, (u32, i64, &str), DeviceRow<'_>> =
+    TableDefinition::new("devices");
+pub(super) type DeviceRow<'a> = (u8, i32, &'a str, &'a str, &'a str, u64);
+/// (app, push token) -> user, device: the one that presented it last.
+pub(super) const PUSH_TOKENS: TableDefinition<'_, (u32, &str), (i64, &str)> =
+    TableDefinition::new("push_tokens");
 
 /// The tables by name, once: how many there are, and how they are made.
 macro_rules! tables {
@@ -95,4 +102,6 @@ tables!(
     APP_FLOORS,
     TIMELINE_FLOORS,
     SENDER_FLOORS,
+    DEVICES,
+    PUSH_TOKENS,
 );

@@ -16,6 +16,7 @@ use redb::{Database, Durability, ReadTransaction, ReadableDatabase, StorageBacke
 
 use super::cache::Cache;
 use super::cursors::Dirty;
+use super::devices::DirtyDevices;
 use super::groups::GroupCache;
 use super::relations::RelationCache;
 use super::writer::Queue;
@@ -70,6 +71,7 @@ pub(super) struct Inner {
     pub(super) names: Mutex<Cache<(AppId, UserId), Arc<str>>>,
     pub(super) groups: Mutex<GroupCache>,
     pub(super) cursors: Mutex<Dirty>,
+    pub(super) devices: Mutex<DirtyDevices>,
     pub(super) relations: Mutex<RelationCache>,
     pub(super) floors: floors::Known,
 }
@@ -118,6 +120,7 @@ impl RedbState {
             names: Mutex::new(Cache::new(options.users_cached)),
             groups: Mutex::new(GroupCache::new(options.group_members_cached)),
             cursors: Mutex::new(Dirty::default()),
+            devices: Mutex::new(DirtyDevices::default()),
             relations: Mutex::new(RelationCache::new(options.relations_cached)),
             floors,
         };

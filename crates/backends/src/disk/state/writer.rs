@@ -132,21 +132,29 @@ impl RedbState {
 
 fn commit_together(inner: &Inner, mut jobs: Vec<Box<dyn Job>>, flush: bool) -> Result<(), PortError> {
     let flushing = flush.then(|| inner.cursors.lock().begin_flush()).flatten();
-    if jobs.is_empty() && flushing.is_none() {
+    let devices = flush.then(|| inner.devices.lock().begin_flush()).flatten();
+    if jobs.is_empty() && flushing.is_none() && devices.is_none() {
         return Ok(());
     }
     let committed = inner.commit(|transaction| {
         for job in &mut jobs {
             job.run(transaction)?;
         }
-        match &flushing {
-            Some(flushing) => flushing.write(transaction),
+        // Behind the jobs: a device that one of them forgets stays forgotten.
+        if let Some(flushing) = &flushing {
+            flushing.write(transaction)?;
+        }
+        match &devices {
+            Some(devices) => devices.write(transaction),
             None => Ok(()),
         }
     });
     let committed = committed.map_err(|error| port_error(&error));
     if flushing.is_some() {
         inner.cursors.lock().end_flush(committed.is_ok());
+    }
+    if devices.is_some() {
+        inner.devices.lock().end_flush(committed.is_ok());
     }
     for job in jobs {
         job.answer(inner, committed.clone());

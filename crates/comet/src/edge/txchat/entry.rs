@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::str;
 use std::sync::Arc;
 
-use halley_core::event::Revocation;
+use halley_core::event::{Login, Revocation};
 use halley_core::ids::{AppId, UserId};
 use halley_core::message::{Conversation, EntryKind, Message};
 use halley_wire::limits::TXCHAT_BODY_BYTES_MAX;
@@ -40,6 +40,7 @@ pub(crate) fn show(message: &Message, out: &mut Vec<u8>, name: impl FnMut(UserId
             signal(message, message.content.kind, &message.content.bytes, out);
             Shown::Push
         }
+        EntryKind::LOGIN => login(message, out),
         EntryKind::REVOCATION => revocation(message, out, name),
         // A message that was revoked before it was read is not shown; its revocation is.
         _ => Shown::Skip,
@@ -121,6 +122,19 @@ fn signal(message: &Message, kind: i32, body: &[u8], out: &mut Vec<u8>) {
         reliable: true,
     };
     signal.put(out);
+}
+
+/// A login of one of the user's devices: signal EndpointLogin, which is not kept for offline delivery.
+fn login(message: &Message, out: &mut Vec<u8>) -> Shown {
+    let Some(login) = Login::decode(&message.content.bytes) else { return Shown::Skip };
+    let signal = Signal {
+        kind: SignalType::EndpointLogin as i32,
+        body: &super::login::endpoint_login(&login),
+        sid: message.id.0,
+        reliable: false,
+    };
+    signal.put(out);
+    Shown::Push
 }
 
 /// An id as clients know it.
@@ -247,5 +261,52 @@ mod tests {
         assert_eq!(shown, expected);
         let newer = Message { content: Content::default(), ..entry };
         assert!(matches!(show(&newer, &mut out, nobody), Shown::Skip));
+    }
+
+    #[test]
+    fn a_login_is_the_signal_of_the_original_byte_for_byte() {
+        let mut entry = message(EntryKind::LOGIN, Conversation::User(UserId(7)));
+        let mut login = Login {
+            uuid: "uuid-a".to_owned(),
+            platform: 0,
+            name: "PixelA".to_owned(),
+            time_ms: 1_795_312_107_322,
+        };
+        entry.id = MsgId(857_195_391_798_480_896);
+        entry.content.bytes = login.encode();
+        let mut out = Vec::new();
+        assert!(matches!(show(&entry, &mut out, nobody), Shown::Push));
+        let golden = "08021225080e12170a06757569642d611a06506978656c4120bafec287a0341880a080faacd5d7f20b";
+        assert_eq!(hex(&out), golden);
+        // And that of B, on iOS.
+        login = Login {
+            uuid: "uuid-b".to_owned(),
+            platform: 1,
+            name: "iB".to_owned(),
+            time_ms: 1_795_312_108_630,
+        };
+        entry.id = MsgId(857_195_397_276_241_920);
+        entry.content.bytes = login.encode();
+        assert!(matches!(show(&entry, &mut out, nobody), Shown::Push));
+        let golden = "08021223080e12150a06757569642d6210011a02694220d688c387a0341880a080aec1d5d7f20b";
+        assert_eq!(hex(&out), golden);
+        entry.content.bytes = Bytes::from_static(b"{}");
+        assert!(matches!(show(&entry, &mut out, nobody), Shown::Skip));
+    }
+
+    #[test]
+    fn the_refusal_of_a_reconnect_is_the_body_of_the_original() {
+        let newer = Login {
+            uuid: "uuid-b2".to_owned(),
+            platform: 0,
+            name: "Two".to_owned(),
+            time_ms: 1_795_312_160_816,
+        };
+        let golden = "0a07757569642d62321a0354776f20b0a0c687a034";
+        assert_eq!(hex(&super::super::login::endpoint_login(&newer)), golden);
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -35,8 +35,8 @@ pub(crate) fn login(body: &[u8]) -> Result<LoginRequest, LoginError> {
     Ok(LoginRequest { app: auth.app_id.into(), token: auth.token.into(), device, details })
 }
 
-/// The body of the AuthReply that refuses a reconnect: the login of the newer phone (spec 1.3), as a signal has it.
-pub(crate) fn newer_device(login: &Login) -> Vec<u8> {
+/// A login as the dialect tells it: in a signal, and as the body of the AuthReply that refuses a reconnect (spec 1.3).
+pub(crate) fn endpoint_login(login: &Login) -> Vec<u8> {
     let body = pb::SignalEndpointLogin {
         uuid: login.uuid.clone(),
         device: login.platform,

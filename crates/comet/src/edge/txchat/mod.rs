@@ -13,6 +13,6 @@ mod send;
 pub(crate) use entry::{Names, Shown, show};
 pub(crate) use framing::{Framing, Step};
 pub(crate) use group_change::show_part;
-pub(crate) use login::{login, newer_device};
+pub(crate) use login::{endpoint_login, login};
 pub(crate) use outcome::outcome;
 pub(crate) use send::send;
