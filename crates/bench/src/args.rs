@@ -20,6 +20,10 @@ pub enum Scenario {
     Peer(PeerArgs),
     /// Many connections that sent and received once and then keep still
     Idle(IdleArgs),
+    /// One group, all members online: every message must reach all of them in one order
+    Group(GroupArgs),
+    /// A flood of logins that are refused, beside a private conversation
+    Logins(LoginsArgs),
 }
 
 /// What every scenario takes.
@@ -102,6 +106,84 @@ pub struct IdleArgs {
     /// Every connection sends a heartbeat this often
     #[arg(long, default_value = "60s", value_parser = parse_duration)]
     pub heartbeat: Duration,
+}
+
+/// `halley bench group`.
+#[derive(Args, Clone, Debug)]
+pub struct GroupArgs {
+    /// Server, users, output
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// The group, whose members the users are; without it `halley bench` makes one, over the admin API of the data directory
+    #[arg(long)]
+    pub group: Option<String>,
+    /// The group to be made is a super group
+    #[arg(long = "super")]
+    pub is_super: bool,
+    /// Members, all online
+    #[arg(long, default_value_t = 5_000)]
+    pub members: usize,
+    /// Members who speak, in turn
+    #[arg(long, default_value_t = 10)]
+    pub senders: usize,
+    /// Open loop: this many messages per second in all; without it as many as `--window` allows
+    #[arg(long)]
+    pub rate: Option<f64>,
+    /// Closed loop: messages that have not reached everybody, at most
+    #[arg(long, default_value_t = 8)]
+    pub window: u64,
+    /// Bytes of text in a message
+    #[arg(long, default_value_t = 96)]
+    pub size: usize,
+    /// The measured time
+    #[arg(long, default_value = "60s", value_parser = parse_duration)]
+    pub duration: Duration,
+    /// Before it: only the private conversation, for comparison
+    #[arg(long, default_value = "15s", value_parser = parse_duration)]
+    pub baseline: Duration,
+    /// Messages per second of the private conversation beside the group
+    #[arg(long, default_value_t = 100.0)]
+    pub private_rate: f64,
+    /// Acknowledgements of pushes wait so long for company
+    #[arg(long, default_value = "100ms", value_parser = parse_duration)]
+    pub ack_delay: Duration,
+}
+
+/// Which bad token.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BadToken {
+    /// An access token that nobody has
+    Unknown,
+    /// A signed token of the txchat dialect, fresh and well-formed, that the key did not sign
+    Signature,
+    /// A JSON web token that nobody signed
+    Jwt,
+}
+
+/// `halley bench logins`.
+#[derive(Args, Clone, Debug)]
+pub struct LoginsArgs {
+    /// Server, the two who talk, output
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// What the strangers show
+    #[arg(long, value_enum, default_value_t = BadToken::Unknown)]
+    pub token: BadToken,
+    /// The app they name; else that of the two who talk
+    #[arg(long)]
+    pub bad_app: Option<String>,
+    /// Connections that knock at once; each comes again as soon as it is refused
+    #[arg(long, default_value_t = 200)]
+    pub connections: usize,
+    /// The measured time
+    #[arg(long, default_value = "30s", value_parser = parse_duration)]
+    pub duration: Duration,
+    /// Before it: only the private conversation, for comparison
+    #[arg(long, default_value = "15s", value_parser = parse_duration)]
+    pub baseline: Duration,
+    /// Messages per second of the private conversation
+    #[arg(long, default_value_t = 100.0)]
+    pub private_rate: f64,
 }
 
 /// `250ms`, `8s`, `5m`, `1h`, or plain seconds.

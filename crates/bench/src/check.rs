@@ -108,6 +108,65 @@ pub(crate) enum View {
     Sender,
 }
 
+/// One order for all members of a group: whoever sees a message first writes it down, the others are held against it.
+pub(crate) struct Order {
+    /// (sender, number) of each place.
+    places: Vec<(u32, u64)>,
+    /// Members that have seen each place.
+    seen: Vec<usize>,
+    /// How many places each member has seen.
+    at: Vec<usize>,
+    /// Places that all members have seen, from the first on.
+    complete: usize,
+}
+
+impl Order {
+    pub(crate) fn new(members: usize) -> Self {
+        Self { places: Vec::new(), seen: Vec::new(), at: vec![0; members], complete: 0 }
+    }
+
+    /// A message arrived at a member.
+    pub(crate) fn arrived(&mut self, member: usize, message: (u32, u64), tally: &mut Tally) {
+        let place = self.at[member];
+        match self.places.get(place) {
+            Some(expected) if *expected == message => {}
+            Some(_) if self.places[..place].contains(&message) => {
+                tally.doubled += 1;
+                return;
+            }
+            Some(_) => {
+                tally.out_of_order += 1;
+                return;
+            }
+            None if self.places.contains(&message) => {
+                tally.doubled += 1;
+                return;
+            }
+            None => {
+                self.places.push(message);
+                self.seen.push(0);
+            }
+        }
+        tally.delivered += 1;
+        self.at[member] += 1;
+        self.seen[place] += 1;
+        while self.seen.get(self.complete).is_some_and(|seen| *seen == self.at.len()) {
+            self.complete += 1;
+        }
+    }
+
+    /// Messages that have reached everybody.
+    pub(crate) fn complete(&self) -> u64 {
+        self.complete as u64
+    }
+
+    /// Deliveries that are missing when so many messages were acknowledged.
+    pub(crate) fn missing(&self, acked: u64) -> u64 {
+        let at = self.at.iter().map(|at| *at as u64);
+        at.map(|at| acked.saturating_sub(at)).sum()
+    }
+}
+
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Ledger {
@@ -266,6 +325,23 @@ mod tests {
         assert_eq!((tally.lost, tally.echo_lost, tally.never_acked), (1, 1, 0));
         assert_eq!(tally.out_of_order, 2, "at the receiver and at the sender");
         assert_eq!(tally.problems().len(), 6);
+    }
+
+    #[test]
+    fn all_members_must_see_one_order() {
+        let (mut order, mut tally) = (Order::new(2), Tally::default());
+        for message in [(1, 0), (2, 0), (1, 1)] {
+            order.arrived(0, message, &mut tally);
+        }
+        order.arrived(1, (1, 0), &mut tally);
+        assert_eq!((order.complete(), order.missing(3)), (1, 2));
+        order.arrived(1, (1, 1), &mut tally);
+        order.arrived(1, (1, 0), &mut tally);
+        order.arrived(0, (2, 0), &mut tally);
+        assert_eq!((tally.out_of_order, tally.doubled, tally.delivered), (1, 2, 4));
+        order.arrived(1, (2, 0), &mut tally);
+        order.arrived(1, (1, 1), &mut tally);
+        assert_eq!((order.complete(), order.missing(3)), (3, 0));
     }
 
     #[test]

@@ -20,5 +20,5 @@ mod run;
 mod target;
 mod workloads;
 
-pub use args::{BenchArgs, CommonArgs, IdleArgs, PeerArgs, Scenario};
+pub use args::{BadToken, BenchArgs, CommonArgs, GroupArgs, IdleArgs, LoginsArgs, PeerArgs, Scenario};
 pub use run::run;

@@ -78,11 +78,16 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    pub(crate) fn new(run: u32, flow: u32, target: &str, text_bytes: usize) -> Self {
+    /// To a user.
+    pub(crate) fn to_user(run: u32, flow: u32, user: &str, text_bytes: usize) -> Self {
+        Self::new(run, flow, &Target::User(user.to_owned()), text_bytes)
+    }
+
+    pub(crate) fn new(run: u32, flow: u32, target: &Target, text_bytes: usize) -> Self {
         // Letters that no hexadecimal number has, so that the places can be found.
         let client_id = "~".repeat(MARK_BYTES);
         let text = format!("{:x<text_bytes$}", "^".repeat(MARK_BYTES));
-        let frame = encode_send(&Outgoing::text(Target::User(target.to_owned()), &text, client_id), 0);
+        let frame = encode_send(&Outgoing::text(target.clone(), &text, client_id), 0);
         let mut bytes = Vec::new();
         frame.encode(&mut bytes);
         let find = |letter| {
@@ -160,7 +165,7 @@ mod tests {
     #[test]
     fn a_templated_send_reads_back_as_its_mark() {
         for text_bytes in [TEXT_BYTES_MIN, 96, 1000] {
-            let mut template = Template::new(0xdead_beef, 77, "1000002", text_bytes);
+            let mut template = Template::to_user(0xdead_beef, 77, "1000002", text_bytes);
             let mut out = Vec::new();
             template.write(&mut out, 0x1_2345_6789, 5);
             template.write(&mut out, 3, 6);

@@ -57,6 +57,26 @@ impl Reactor {
         Ok(index)
     }
 
+    /// Opens a connection that ended again, under its index.
+    pub(crate) fn reopen(
+        &mut self,
+        index: usize,
+        server: SocketAddr,
+        spread: usize,
+        first: &[u8],
+    ) -> anyhow::Result<()> {
+        let mut connection = Connection::start(server, spread)?;
+        connection.out.extend_from_slice(first);
+        if let Some(stream) = connection.stream() {
+            let interest = epoll::EventFlags::IN | epoll::EventFlags::OUT;
+            epoll::add(&self.epoll, stream, epoll::EventData::new_u64(index as u64), interest)?;
+        }
+        // It may still stand in the list of those to flush.
+        connection.is_dirty = self.connections[index].is_dirty;
+        self.connections[index] = connection;
+        Ok(())
+    }
+
     /// Where frames for connection `index` are written; they leave at the end of the turn.
     pub(crate) fn out(&mut self, index: usize) -> &mut Vec<u8> {
         let connection = &mut self.connections[index];

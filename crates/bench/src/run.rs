@@ -6,7 +6,7 @@ use anyhow::ensure;
 
 use crate::args::{BenchArgs, Scenario};
 use crate::report::{json, table};
-use crate::workloads::{idle, peer};
+use crate::workloads::{group, idle, logins, peer};
 
 /// Runs a scenario: progress on standard error, the table on standard output, the report where it was asked for.
 ///
@@ -18,6 +18,8 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
     let (report, common) = match &args.scenario {
         Scenario::Peer(args) => (peer::run(args)?, &args.common),
         Scenario::Idle(args) => (idle::run(args)?, &args.common),
+        Scenario::Group(args) => (group::run(args)?, &args.common),
+        Scenario::Logins(args) => (logins::run(args)?, &args.common),
     };
     std::io::stdout().lock().write_all(table::render(&report).as_bytes())?;
     if let Some(path) = &common.json {

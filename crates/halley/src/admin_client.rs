@@ -174,6 +174,15 @@ impl AdminClient {
         self.call("POST", &format!("/v1/apps/{}/groups", encoded(app)), Some(group))
     }
 
+    /// More members of a group, as `members` names them.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    pub fn add_members(&self, app: &str, group: &str, members: &Value) -> Result<Value, AdminError> {
+        let path = format!("/v1/apps/{}/groups/{}/members", encoded(app), encoded(group));
+        self.call("POST", &path, Some(members))
+    }
+
     /// Entries of a user's timeline with this query (`limit=20`, `after=KEY`, `before=KEY`).
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, ConfigError, Sources};
 use crate::exit::{Failure, report};
-use crate::{admin_commands, backup, chat, data_dir, doctor, logging, serve, verify};
+use crate::{admin_commands, backup, bench_setup, chat, data_dir, doctor, logging, serve, verify};
 
 /// An instant-messaging server that does not lose messages.
 #[derive(Debug, Parser)]
@@ -98,7 +98,10 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Token(command) => Ok(admin_commands::run_token(&command)?),
         Command::Group(command) => Ok(admin_commands::run_group(&command)?),
         Command::Chat(args) => Ok(chat::run(args)?),
-        Command::Bench(args) => Ok(halley_bench::run(args)?),
+        Command::Bench(mut args) => {
+            bench_setup::prepare(&mut args).map_err(anyhow::Error::from)?;
+            Ok(halley_bench::run(args)?)
+        }
         Command::Config(ConfigCommand::Check { file }) => {
             let config = load(Some(file), Vec::new())?;
             serve::Certificate::load(&config)?;

@@ -9,6 +9,7 @@
 pub mod admin_client;
 pub mod admin_commands;
 pub mod backup;
+pub mod bench_setup;
 pub mod chat;
 pub mod cli;
 pub mod clock;

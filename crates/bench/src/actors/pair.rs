@@ -60,7 +60,7 @@ impl Pairs {
         let flow = |index: usize| {
             let target = &users[index ^ 1].id;
             let number = u32::try_from(index).unwrap_or(u32::MAX);
-            let template = Template::new(run, number, target, text_bytes);
+            let template = Template::to_user(run, number, target, text_bytes);
             (both || index.is_multiple_of(2)).then(|| Flow {
                 ledger: Ledger::default(),
                 template,

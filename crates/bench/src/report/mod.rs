@@ -31,6 +31,10 @@ pub(crate) struct Report {
     pub(crate) usage: Option<Usage>,
     pub(crate) cpu_us_per_message: Option<f64>,
     pub(crate) idle: Option<IdleCost>,
+    /// First arrivals of group messages at members, a second.
+    pub(crate) deliveries_per_s: Option<f64>,
+    pub(crate) refused_logins_per_s: Option<f64>,
+    pub(crate) beside: Option<BesideCost>,
     pub(crate) tally: Tally,
     pub(crate) timeline: Vec<Second>,
     pub(crate) problems: Vec<String>,
@@ -45,6 +49,15 @@ pub(crate) struct IdleCost {
     pub(crate) rss_bytes_per_connection: f64,
     pub(crate) connect_cpu_us_each: f64,
     pub(crate) idle_cpu_us_per_s_each: f64,
+}
+
+/// What some load costs a private conversation beside it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct BesideCost {
+    pub(crate) ack_before: Percentiles,
+    pub(crate) ack_during: Percentiles,
+    pub(crate) delivery_before: Percentiles,
+    pub(crate) delivery_during: Percentiles,
 }
 
 /// One second of a run.

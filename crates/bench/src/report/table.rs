@@ -22,7 +22,13 @@ fn write_all(report: &Report, out: &mut String) -> std::fmt::Result {
     if report.measured_s > 0.0 {
         writeln!(out, "  acknowledged  {:>12.0}/s over {:.1} s", report.acked_per_s, report.measured_s)?;
     }
-    if report.ack.is_some() || report.delivery.is_some() {
+    if let Some(each) = report.deliveries_per_s {
+        writeln!(out, "  delivered     {each:>12.0}/s to members")?;
+    }
+    if let Some(each) = report.refused_logins_per_s {
+        writeln!(out, "  refused       {each:>12.0} logins/s over {:.1} s", report.measured_s)?;
+    }
+    if report.ack.is_some() || report.delivery.is_some() || report.beside.is_some() {
         writeln!(
             out,
             "  latency, ms   {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
@@ -30,6 +36,13 @@ fn write_all(report: &Report, out: &mut String) -> std::fmt::Result {
         )?;
         write_latency(out, "ack", report.ack.as_ref())?;
         write_latency(out, "delivery", report.delivery.as_ref())?;
+        if let Some(beside) = &report.beside {
+            writeln!(out, "  private conversation beside it")?;
+            write_latency(out, "ack before", Some(&beside.ack_before))?;
+            write_latency(out, "ack during", Some(&beside.ack_during))?;
+            write_latency(out, "push before", Some(&beside.delivery_before))?;
+            write_latency(out, "push during", Some(&beside.delivery_during))?;
+        }
     }
     if let Some(usage) = &report.usage {
         let cores = usage.cpu_s / report.measured_s.max(1e-9);
