@@ -10,6 +10,8 @@ pub enum To {
     User(String),
     /// The group; all its members are users of the run.
     Group(String),
+    /// A super group, the same; what is said there stands in its feed only.
+    SuperGroup(String),
 }
 
 /// What one client id stands for.
@@ -120,16 +122,27 @@ impl Ledger {
         })
     }
 
-    /// Everything that contradicts the promises, given the inboxes as the server lists them at the end.
-    pub fn check(&self, inboxes: &BTreeMap<String, Vec<Listed>>) -> Vec<String> {
+    /// Everything that contradicts the promises, given the timelines as the server lists them at the end: inboxes by
+    /// user, feeds of super groups by group.
+    pub fn check(
+        &self,
+        inboxes: &BTreeMap<String, Vec<Listed>>,
+        feeds: &BTreeMap<String, Vec<Listed>>,
+    ) -> Vec<String> {
         self.with(|state| {
             let mut wrong = state.wrong.clone();
             for (user, inbox) in inboxes {
-                check_inbox(state, user, inbox, &mut wrong);
+                let belongs = |said: &Said| !matches!(said.to, To::SuperGroup(_)) && concerns(said, user);
+                check_timeline(state, &format!("the inbox of {user}"), inbox, belongs, &mut wrong);
+            }
+            for (group, feed) in feeds {
+                let belongs = |said: &Said| said.to == To::SuperGroup(group.clone());
+                check_timeline(state, &format!("the feed of {group}"), feed, belongs, &mut wrong);
             }
             for (device, shown) in &state.shown {
                 let inbox = inboxes.get(&device.user).map(Vec::as_slice).unwrap_or_default();
-                check_device(device, shown, inbox, &mut wrong);
+                let timelines = std::iter::once(inbox).chain(feeds.values().map(Vec::as_slice));
+                check_device(device, shown, timelines, &mut wrong);
             }
             wrong
         })
@@ -139,55 +152,66 @@ impl Ledger {
 fn concerns(said: &Said, user: &str) -> bool {
     match &said.to {
         To::User(to) => said.from == user || to == user,
-        To::Group(_) => true,
+        To::Group(_) | To::SuperGroup(_) => true,
     }
 }
 
 /// Nothing acknowledged is missing or has another id, nothing is there twice, nothing is there that nobody said.
-fn check_inbox(state: &State, user: &str, inbox: &[Listed], wrong: &mut Vec<String>) {
+fn check_timeline(
+    state: &State,
+    name: &str,
+    timeline: &[Listed],
+    belongs: impl Fn(&Said) -> bool,
+    wrong: &mut Vec<String>,
+) {
     let mut seen = HashMap::new();
-    for listed in inbox {
+    for listed in timeline {
         match state.said.get(&listed.client_id) {
-            Some(said) if concerns(said, user) => {}
-            _ => wrong.push(format!("inbox of {user} has {listed:?}, which nobody said to them")),
+            Some(said) if belongs(said) => {}
+            _ => wrong.push(format!("{name} has {listed:?}, which nobody said there")),
         }
         if let Some(before) = seen.insert(listed.client_id.as_str(), listed.message_id) {
-            wrong.push(format!(
-                "inbox of {user} has {} twice: {before} and {}",
-                listed.client_id, listed.message_id
-            ));
+            wrong.push(format!("{name} has {} twice: {before} and {}", listed.client_id, listed.message_id));
         }
     }
     for (client_id, message_id) in
-        state.acknowledged.iter().filter(|(client_id, _)| concerns(&state.said[*client_id], user))
+        state.acknowledged.iter().filter(|(client_id, _)| belongs(&state.said[*client_id]))
     {
         match seen.get(client_id.as_str()) {
             Some(listed) if listed == message_id => {}
             Some(listed) => {
                 wrong.push(format!("{client_id}: acknowledged as {message_id}, stored as {listed}"));
             }
-            None => wrong.push(format!(
-                "LOST: {client_id} ({message_id}) was acknowledged and is not in the inbox of {user}"
-            )),
+            None => wrong
+                .push(format!("LOST: {client_id} ({message_id}) was acknowledged and is not in {name}")),
         }
     }
 }
 
-/// A device was shown nothing twice, and everything in the order of the inbox.
-fn check_device(device: &DeviceName, shown: &[(String, i64)], inbox: &[Listed], wrong: &mut Vec<String>) {
-    let places: HashMap<i64, usize> =
-        inbox.iter().zip(0..).map(|(listed, place)| (listed.message_id, place)).collect();
-    let (mut last, mut seen) = (None, HashSet::new());
+/// A device was shown nothing twice, and everything of each timeline in its order.
+fn check_device<'a>(
+    device: &DeviceName,
+    shown: &[(String, i64)],
+    timelines: impl Iterator<Item = &'a [Listed]>,
+    wrong: &mut Vec<String>,
+) {
+    let mut places = HashMap::new();
+    for (number, timeline) in timelines.enumerate() {
+        places.extend(timeline.iter().zip(0..).map(|(listed, place)| (listed.message_id, (number, place))));
+    }
+    let (mut last, mut seen) = (HashMap::<usize, usize>::new(), HashSet::new());
     for (client_id, message_id) in shown {
         if !seen.insert(client_id) {
             wrong.push(format!("{device:?} was shown {client_id} twice"));
         }
-        let place = places.get(message_id).copied();
-        if place.is_none() {
-            wrong.push(format!("{device:?} was shown {client_id} ({message_id}), which is in no inbox"));
-        } else if place < last {
+        let Some((timeline, place)) = places.get(message_id).copied() else {
+            wrong.push(format!("{device:?} was shown {client_id} ({message_id}), which is in no timeline"));
+            continue;
+        };
+        let last = last.entry(timeline).or_insert(place);
+        if place < *last {
             wrong.push(format!("{device:?} was shown {client_id} out of order"));
         }
-        last = last.max(place);
+        *last = place.max(*last);
     }
 }

@@ -1,19 +1,21 @@
-//! The crash run by hand: `crash-check [kill|inside] [rounds] [seed]`, on a throw-away directory.
+//! The crash run by hand: `crash-check [kill|inside|soak] [rounds] [seed]`, on a throw-away directory. `soak` is twenty users
+//! with three devices each, whose connections are cut at random while the server is killed or stopped again and again.
 
 use std::process::ExitCode;
 
-use halley_testkit::crash::{Death, Plan, run};
+use halley_testkit::crash::{Crowd, Death, Plan, run};
 use halley_testkit::rng::Rng;
 use halley_testkit::scratch::Scratch;
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let death = match arguments.first().map(String::as_str) {
-        None | Some("kill") => Death::Kill,
-        Some("inside") => Death::InsideCommit,
+    let (death, life_ms, crowd) = match arguments.first().map(String::as_str) {
+        None | Some("kill") => (Death::Kill, (20, 250), Crowd::default()),
+        Some("inside") => (Death::InsideCommit, (20, 250), Crowd::default()),
+        Some("soak") => (Death::KillOrStop, (1_000, 8_000), Crowd::soak()),
         Some(_) => {
-            eprintln!("usage: crash-check [kill|inside] [rounds] [seed]");
+            eprintln!("usage: crash-check [kill|inside|soak] [rounds] [seed]");
             return ExitCode::from(2);
         }
     };
@@ -21,7 +23,7 @@ fn main() -> ExitCode {
     let seed = arguments.get(2).and_then(|seed| seed.parse().ok()).unwrap_or_else(Rng::seed);
     println!("{death:?}, {rounds} rounds, seed {seed}");
     let scratch = Scratch::new();
-    let plan = Plan { seed, rounds, death, life_ms: (20, 250), set: Vec::new() };
+    let plan = Plan { seed, rounds, death, life_ms, set: Vec::new(), crowd };
     match run(&scratch.path().join("data"), &plan) {
         Ok(summary) => {
             println!(

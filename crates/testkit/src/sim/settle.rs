@@ -144,7 +144,7 @@ impl World {
             shown.insert(self.talk.user(place), reader.shown.clone());
             inboxes.insert(self.talk.user(place), listed);
         }
-        self.wrong.extend(self.ledger.check(&inboxes));
+        self.wrong.extend(self.ledger.check(&inboxes, &BTreeMap::new()));
         self.check_sessions(&shown);
         self.check_group()?;
         let stored = stored(&*timelines, &self.inboxes)?;
