@@ -182,8 +182,9 @@ fn check_timeline(
             Some(listed) => {
                 wrong.push(format!("{client_id}: acknowledged as {message_id}, stored as {listed}"));
             }
-            None => wrong
-                .push(format!("LOST: {client_id} ({message_id}) was acknowledged and is not in {name}")),
+            None => {
+                wrong.push(format!("LOST: {client_id} ({message_id}) was acknowledged and is not in {name}"))
+            }
         }
     }
 }
