@@ -6,8 +6,10 @@
 //!   'b' from.seq u64                        -> to.seq u64, to.key i64, to.position u64, newest message id i64
 //!   'i' app u32, user i64, key i64          -> position u64
 //!   'g' app u32, group i64, key i64         -> position u64
-//!   'm' app u32, message id i64             -> key i64, position u64 (since version 2)
 //!   'r' timeline row of a revoked message   -> key of the revocation i64, operator i64, by its sender u8 (since 2)
+//! messages keyspace
+//!   'f' as above
+//!   'm' app u32, message id i64             -> key i64, position u64 (since version 3)
 //! dedup keyspace
 //!   'b' as above
 //!   'd' app u32, user i64, hash u128        -> message id i64, time_ms u64, key i64
@@ -23,7 +25,7 @@ use halley_core::timeline::TimelineId;
 use super::{IndexError, Reach, Row};
 
 pub(super) const FORMAT_KEY: [u8; 1] = *b"f";
-pub(super) const FORMAT_VERSION: u32 = 2;
+pub(super) const FORMAT_VERSION: u32 = 3;
 pub(super) const BATCH_PREFIX: [u8; 1] = *b"b";
 pub(super) const DEDUP_TAG: u8 = b'd';
 

@@ -52,10 +52,12 @@ struct Engine {
     database: Database,
     timelines: Keyspace,
     dedup: Keyspace,
+    /// Rows of messages by id, apart: ids ascend with the journal, so that compactions find little to merge.
+    messages: Keyspace,
 }
 
 /// A run of this size becomes tables: about 60,000 private messages.
-pub(super) const RUN_BYTES_MAX: usize = 8 << 20;
+pub(super) const RUN_BYTES_MAX: usize = 10 << 20;
 /// So does one of so many bytes of journal, however few its rows: a start after a crash reads them again.
 const RUN_JOURNAL_BYTES_MAX: usize = 64 << 20;
 /// A smaller run is not worth a table of its own: a slow stream of messages would make thousands.
@@ -83,7 +85,7 @@ impl Engine {
             .max_journaling_size(ENGINE_JOURNAL_BYTES)
             .with_compaction_filter_factories(Arc::new(move |name| match name {
                 "dedup" => Some(Arc::clone(&expiry)),
-                "timelines" => Some(Arc::clone(&below)),
+                "timelines" | "messages" => Some(Arc::clone(&below)),
                 _ => None,
             }))
             .open()?;
@@ -98,7 +100,8 @@ impl Engine {
         };
         let timelines = database.keyspace("timelines", options)?;
         let dedup = database.keyspace("dedup", || options().expect_point_read_hits(false))?;
-        Ok(Self { database, timelines, dedup })
+        let messages = database.keyspace("messages", options)?;
+        Ok(Self { database, timelines, dedup, messages })
     }
 
     /// How far the tables go, and the runs they were made of; `None` when they do not join up or are of another format.
@@ -106,10 +109,12 @@ impl Engine {
         let (Some(of_timelines), Some(of_dedup)) = (joined(&self.timelines)?, joined(&self.dedup)?) else {
             return Ok(None);
         };
-        match self.timelines.get(codec::FORMAT_KEY)? {
-            Some(found) if *found == codec::FORMAT_VERSION.to_be_bytes() => {}
-            None if of_timelines.1.is_empty() => {}
-            _ => return Ok(None),
+        for keyspace in [&self.timelines, &self.messages] {
+            match keyspace.get(codec::FORMAT_KEY)? {
+                Some(found) if *found == codec::FORMAT_VERSION.to_be_bytes() => {}
+                None if of_timelines.1.is_empty() => {}
+                _ => return Ok(None),
+            }
         }
         // What one of them has beyond the other is replayed into both: rows are idempotent.
         let (reach, mut runs) =
@@ -170,6 +175,8 @@ impl FjallRows {
         {
             let run = self.run.read();
             self.newest_ms.fetch_max(run.newest_ms, Ordering::Relaxed);
+            // First: these tables say nothing of how far they go, and must not lag those that do.
+            engine.write_messages(&run)?;
             engine.write_dedup(&run, &run_rows)?;
             engine.write_timelines(&run, &run_rows)?;
         }
@@ -210,6 +217,26 @@ impl Engine {
         Ok(into.finish()?)
     }
 
+    fn write_messages(&self, run: &Run) -> Result<(), IndexError> {
+        let mut messages = run.messages.clone();
+        messages.sort_unstable_by_key(|(app, id, _)| (*app, *id));
+        // The same id twice would be the same message twice, which nobody makes; keys of tables must ascend.
+        messages.dedup_by_key(|(app, id, _)| (*app, *id));
+        // Once: in every table it would make their ranges overlap, and compactions would have to merge them.
+        let is_new = self.messages.get(codec::FORMAT_KEY)?.is_none();
+        if messages.is_empty() && !is_new {
+            return Ok(());
+        }
+        let mut into = self.messages.start_ingestion()?;
+        if is_new {
+            into.write(codec::FORMAT_KEY, codec::FORMAT_VERSION.to_be_bytes())?;
+        }
+        for (app, id, row) in messages {
+            into.write(codec::message_key(app, id), codec::message_row(row))?;
+        }
+        Ok(into.finish()?)
+    }
+
     fn write_timelines(&self, run: &Run, run_rows: &[RunRow]) -> Result<(), IndexError> {
         let mut rows: Vec<_> = run.timelines.iter().collect();
         rows.sort_unstable_by_key(|(timeline, _)| codec::row_key(**timeline, SyncKey::START));
@@ -225,13 +252,6 @@ impl Engine {
             for row in rows {
                 into.write(codec::row_key(*timeline, row.key), row.position.to_be_bytes())?;
             }
-        }
-        let mut messages = run.messages.clone();
-        messages.sort_unstable_by_key(|(app, id, _)| (*app, *id));
-        // The same id twice would be the same message twice, which nobody makes; keys of tables must ascend.
-        messages.dedup_by_key(|(app, id, _)| (*app, *id));
-        for (app, id, row) in messages {
-            into.write(codec::message_key(app, id), codec::message_row(row))?;
         }
         let mut revoked: Vec<_> = run.revoked.iter().collect();
         revoked.sort_unstable_by_key(|(timeline, _)| codec::revoked_key(**timeline, SyncKey::START));
@@ -306,7 +326,7 @@ impl Rows for FjallRows {
             return Ok(Some(row));
         }
         let Some(engine) = self.engine.get() else { return Ok(None) };
-        let found = engine.timelines.get(codec::message_key(app, id))?;
+        let found = engine.messages.get(codec::message_key(app, id))?;
         found.map(|value| codec::message_row_of(&value)).transpose()
     }
 
