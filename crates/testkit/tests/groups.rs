@@ -147,8 +147,11 @@ fn hear(client: &mut Raw, count: usize, last: &mut i64) -> Vec<String> {
     heard.collect()
 }
 
+/// Method, path, body, and what members are told.
+type Change = (&'static str, String, Value, &'static [&'static str]);
+
 /// Changes of a group of 1 (the owner), 2, anna and 4, and what each tells its members.
-fn changes() -> Vec<(&'static str, String, Value, &'static [&'static str])> {
+fn changes() -> Vec<Change> {
     let member = |user: &str| format!("{GROUP}/members/{user}");
     let members = format!("{GROUP}/members");
     vec![

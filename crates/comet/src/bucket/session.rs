@@ -262,3 +262,24 @@ impl Resend {
         self.at = now.after(self.delay);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_shown_in_part_is_not_forgotten_for_another() {
+        let key = |raw| SyncKey::from_raw(raw).expect("positive");
+        let mut partly = Partly::default();
+        partly.show(key(5), 1);
+        partly.show(key(7), 3);
+        partly.show(key(5), 2);
+        assert_eq!([5, 6, 7].map(|raw| partly.shown_of(key(raw))), [2, 0, 3]);
+        partly.finish(key(5));
+        assert_eq!([5, 7].map(|raw| partly.shown_of(key(raw))), [0, 3]);
+        for raw in 10..60 {
+            partly.show(key(raw), 1);
+        }
+        assert_eq!(partly.0.len(), PARTLY_MAX);
+    }
+}

@@ -16,6 +16,9 @@ use super::history::{History, Opening, show_all};
 use super::screen::Screen;
 use super::setup::Prepared;
 
+/// `MsgType.Notice` of the dialect.
+const NOTICE: i32 = 7;
+
 /// Lines that may wait for their acknowledgement; typing goes on when some are answered.
 const UNANSWERED_MAX: usize = 512;
 /// History waits this long for the server's own pushes.
@@ -143,7 +146,9 @@ impl Chat {
         let id = message.message_id;
         self.opening.show(Some(id), &self.screen)?;
         let is_own_echo = message.from == self.screen.user && message.client_id.starts_with(&self.device);
-        if is_own_echo || self.opening.has_shown(id) {
+        // What a group was told of a change: not shown by a terminal, and nobody to answer to.
+        let is_notice = message.kind == NOTICE;
+        if is_own_echo || is_notice || self.opening.has_shown(id) {
             return Ok(());
         }
         self.screen.message(message, self.target.as_ref())?;

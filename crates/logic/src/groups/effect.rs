@@ -155,7 +155,7 @@ mod tests {
         refused(GroupChange::RoleSet { member: 1, role: Role::Admin }, GroupError::IsOwner);
         refused(GroupChange::RoleSet { member: 9, role: Role::Admin }, GroupError::NotMember);
         refused(GroupChange::MemberMuted { member: 9, until_ms: 1 }, GroupError::NotMember);
-        let many = (10..10 + NORMAL_MEMBERS_MAX as i64).collect();
+        let many = (10..).take(NORMAL_MEMBERS_MAX).collect();
         let members_max = NORMAL_MEMBERS_MAX;
         refused(GroupChange::MembersAdded { members: many }, GroupError::TooManyMembers { members_max });
         let made_super = ProfileChange { is_super: true, ..Default::default() };

@@ -120,14 +120,16 @@ mod tests {
         record.targets.inboxes().iter().map(|user| user.0).collect()
     }
 
+    /// A change; to whom in a normal group, in a super group, and silently in a super group.
+    type Given<'a> = (GroupChange, &'a [i64], &'a [i64], &'a [i64]);
+
     #[test]
     fn who_is_given_a_change() {
         let none: &[i64] = &[];
         let set = |is_super| {
             GroupChange::ProfileSet(ProfileChange { name: Some("n".into()), is_super, ..Default::default() })
         };
-        // The change; to whom in a normal group, in a super group, and silently in a super group.
-        let table: &[(GroupChange, &[i64], &[i64], &[i64])] = &[
+        let table: &[Given<'_>] = &[
             (GroupChange::MembersAdded { members: vec![9] }, &[1, 2, 3, 9], &[9], &[9]),
             (GroupChange::MembersRemoved { members: vec![2] }, &[1, 2, 3], &[2], &[2]),
             (GroupChange::Disbanded, &[1, 2, 3], &[1, 2, 3], &[1, 2, 3]),
