@@ -25,6 +25,8 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .merge(routes::messages::routes())
         .merge(routes::timelines::routes())
         .merge(routes::backups::routes())
+        .merge(routes::removal::routes())
+        .merge(routes::export::routes())
 }
 
 /// The API as one axum router, for [`crate::serve`] and for tests without sockets.

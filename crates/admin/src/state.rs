@@ -9,10 +9,13 @@ use halley_core::metrics::Metrics;
 use halley_core::ports::accounts::{Apps, Groups, Tokens, Users};
 use halley_core::ports::backup::Backups;
 use halley_core::ports::business::{GroupService, Messages, Revocations};
+use halley_core::ports::cursors::Cursors;
 use halley_core::ports::devices::Devices;
 use halley_core::ports::directory::Directory;
+use halley_core::ports::floors::Floors;
 use halley_core::ports::gateways::Gateways;
 use halley_core::ports::relations::Relations;
+use halley_core::ports::removal::Removals;
 use halley_core::ports::timelines::{MessageLookup, Timelines};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Semaphore};
@@ -59,6 +62,12 @@ pub struct AdminState {
     pub directory: Arc<dyn Directory>,
     /// Reaches connections.
     pub gateways: Arc<dyn Gateways>,
+    /// What is not shown any more.
+    pub floors: Arc<dyn Floors>,
+    /// Devices.
+    pub cursors: Arc<dyn Cursors>,
+    /// The end of users and apps.
+    pub removals: Arc<dyn Removals>,
     /// Backups.
     pub backups: Arc<dyn Backups>,
     /// History.

@@ -36,6 +36,8 @@ impl EntryKind {
     /// What a read shows in place of a message that was revoked: the message without its content and `ext`, whose content
     /// is the [`crate::event::Revocation`] instead. In no journal.
     pub const REVOKED: Self = Self(7);
+    /// Says nothing and stands in no timeline: the journal goes on, so that what lies before it can be taken out.
+    pub const MARK: Self = Self(100);
 }
 
 /// A message's content: opaque bytes and their type, as the txchat spec numbers them (2.4).

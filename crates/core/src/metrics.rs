@@ -341,6 +341,10 @@ metrics! {
     cursors_moved: Counter = "cursors_moved", "Cursors that a floor has moved up";
     /// Floors raised by retention and deletion.
     floors_raised: Counter = "floors_raised", "Floors raised by retention and deletion";
+    /// Bytes of the journal given back to the disk.
+    reclaimed_bytes: Counter = "journal_reclaimed_bytes", "Bytes of the journal given back to the disk";
+    /// Segments of the journal.
+    segments: Gauge = "journal_segments", "Segments of the journal";
     /// Steps of retention that failed and are done again.
     retention_failures: Counter = "retention_failures", "Steps of retention that failed and are done again";
     /// From the bus to answer's decision.

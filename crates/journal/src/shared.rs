@@ -168,6 +168,11 @@ impl Shared {
         self.prep_idle.notify_all();
     }
 
+    /// The sequence that a segment begins with.
+    pub(crate) fn first_seq(&self, segment: u32) -> Option<LogSeq> {
+        self.segments.read().unwrap_or_else(PoisonError::into_inner).get(&segment).copied()
+    }
+
     pub(crate) fn add_segment(&self, segment: u32, first_seq: LogSeq) {
         self.segments.write().unwrap_or_else(PoisonError::into_inner).insert(segment, first_seq);
     }

@@ -154,6 +154,19 @@ impl LogWriter {
         Ok(true)
     }
 
+    /// Ends the segment that is written and begins the next, if it holds a record: what must go out of it can go then. It
+    /// says whether it did.
+    pub fn seal(&mut self) -> Result<bool, CommitError> {
+        self.check_usable()?;
+        self.begin()?;
+        let first_seq = self.shared.first_seq(self.active.number);
+        if first_seq.is_none_or(|first_seq| first_seq == self.next_seq) {
+            return Ok(false);
+        }
+        self.rotate()?;
+        Ok(true)
+    }
+
     /// Ends the run with a marker that says that it ended cleanly.
     pub fn close(mut self) -> Result<(), CommitError> {
         self.check_usable()?;

@@ -49,7 +49,8 @@ impl Admin {
         let bad = || std::io::Error::other(format!("no HTTP answer: {answer:?}"));
         let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(bad)?;
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(bad)?;
-        Ok((status, body.to_owned()))
+        let is_chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+        Ok((status, if is_chunked { joined(body).ok_or_else(bad)? } else { body.to_owned() }))
     }
 
     /// One request that must succeed.
@@ -63,5 +64,19 @@ impl Admin {
             self.try_call(method, path, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"));
         assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
         answer
+    }
+}
+
+/// The chunks of a streamed body; `None` when it was cut off.
+fn joined(mut body: &str) -> Option<String> {
+    let mut text = String::new();
+    loop {
+        let (size, rest) = body.split_once("\r\n")?;
+        let size = usize::from_str_radix(size.trim(), 16).ok()?;
+        if size == 0 {
+            return Some(text);
+        }
+        text.push_str(rest.get(..size)?);
+        body = rest.get(size..)?.strip_prefix("\r\n")?;
     }
 }

@@ -64,6 +64,13 @@ pub(crate) struct Closed {
     unreached: usize,
 }
 
+impl Closed {
+    /// How many were told.
+    pub(crate) fn count(&self) -> usize {
+        self.closed
+    }
+}
+
 impl SessionBody {
     fn new(info: &SessionInfo, records: &[DeviceRecord]) -> Self {
         let record = |device: &Device| records.iter().find(|record| record.key == device.key);

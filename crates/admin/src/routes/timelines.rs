@@ -141,6 +141,19 @@ async fn history(inner: &Inner, range: TimelineRange) -> Result<Json<History>, A
     Ok(Json(History { entries, complete_to: page.complete_to.to_string(), more: page.more }))
 }
 
+/// An entry as an export lists it; none for what is the installation's own.
+pub(crate) async fn entry_json(
+    entry: &Entry,
+    names: &mut Names<'_>,
+) -> Result<Option<serde_json::Value>, ApiError> {
+    let message = &entry.record.message;
+    if kind_name(message.kind).is_none() {
+        return Ok(None);
+    }
+    let body = MessageBody::of(message, names).await?;
+    Ok(Some(serde_json::json!({ "key": entry.key.to_string(), "message": body })))
+}
+
 /// A user's inbox: what the user received and sent, but for super groups.
 #[utoipa::path(get, path = "/v1/apps/{app}/timelines/user/{uid}", tag = "timelines", operation_id = "timeline_user", params(("app" = String, Path, description = "Name of the app"), ("uid" = String, Path, description = "The user's id"), Which), responses((status = 200, description = "Entries", body = History)))]
 async fn of_user(

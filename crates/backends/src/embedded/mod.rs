@@ -19,6 +19,7 @@ mod error;
 mod open;
 mod options;
 mod past;
+mod reclaim;
 mod recovered;
 mod replay;
 mod running;
@@ -26,6 +27,7 @@ mod version;
 
 pub use error::{CloseError, OpenError};
 pub use options::{Options, Progress};
+pub use reclaim::{Pace, ReclaimOptions, Reclaimer};
 pub use recovered::RecoveryReport;
 pub use running::{Embedded, Parts};
 pub use version::FORMAT_VERSION as DATA_FORMAT_VERSION;

@@ -7,10 +7,12 @@ use halley_journal::failing::FailingFiles;
 use halley_journal::real::DirFiles;
 use halley_journal::sim::SimDisk;
 use halley_journal::{Files, Preparer};
+use parking_lot::Mutex;
 use redb::backends::InMemoryBackend;
 
 use super::options::Options;
 use super::past::LogPast;
+use super::reclaim::{Parts as ReclaimParts, ReclaimOptions, Reclaimer};
 use super::recovered::{IndexParts, Recovered, Settings, newest, recover};
 use super::running::{Driver, Embedded, Parts, Stepped};
 use super::{OpenError, version};
@@ -143,14 +145,28 @@ fn assemble<R: Rows>(
         tail: Arc::clone(&tail),
         unindexed_bytes_max: options.tail.bytes_max,
     };
+    let metrics = Arc::clone(&options.metrics);
     let (journal, committer) = DiskJournal::new(log.writer, start, options.journal, space, options.metrics);
+    let (journal, state) = (Arc::new(journal), Arc::new(state));
+    let reclaimer = Reclaimer::new(
+        ReclaimParts {
+            compactor: log.compactor,
+            log: log.reader.clone(),
+            state: Arc::clone(&state),
+            journal: Arc::clone(&journal),
+            index: Box::new(Arc::clone(&index)),
+            metrics,
+        },
+        ReclaimOptions::default(),
+    );
     let parts = Parts {
-        journal: Arc::new(journal),
+        journal,
         tail,
         index: Arc::clone(&index) as _,
         catalog: Arc::clone(&index) as _,
         past: Arc::new(LogPast::new(log.reader.clone())),
-        state: Arc::new(state),
+        state,
+        reclaimer: Mutex::new(Some(reclaimer)),
         log: log.reader,
         recovery: report,
     };

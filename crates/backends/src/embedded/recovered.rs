@@ -217,7 +217,7 @@ fn catch_up<R: Rows>(
     on_progress: &mut dyn FnMut(Progress),
 ) -> Result<(), OpenError> {
     for batch in visited.chunks(BATCH_RECORDS) {
-        index.apply(batch)?;
+        index.apply_sparse(batch)?;
     }
     drop(visited);
     let start = index.watermark();
@@ -238,7 +238,8 @@ fn catch_up<R: Rows>(
             batch.push(decode(&record)?);
         }
         if batch.len() == BATCH_RECORDS || is_end {
-            index.apply(&batch)?;
+            // Records that were taken out are missing between the others, and before the first.
+            index.apply_sparse(&batch)?;
             let before = done / PROGRESS_EVERY;
             done += batch.len() as u64;
             batch.clear();

@@ -9,8 +9,10 @@ use halley_core::ports::index::TimelineIndex;
 use halley_core::ports::retention::{Catalog, Past};
 use halley_core::tail::Tail;
 use halley_journal::{LogReader, Prepared, Preparer};
+use parking_lot::Mutex;
 
 use super::error::CloseError;
+use super::reclaim::Reclaimer;
 use super::recovered::RecoveryReport;
 use crate::disk::index::{FjallIndex, ReadPool, Rows};
 use crate::disk::journal::{self, Committer, DiskJournal, JournalThreads};
@@ -32,6 +34,8 @@ pub struct Parts {
     pub state: Arc<RedbState>,
     /// The log itself: for scrubbing, counters, replication.
     pub log: LogReader,
+    /// Gives disk space back; whoever steps it takes it.
+    pub reclaimer: Mutex<Option<Reclaimer>>,
     /// What opening found and did.
     pub recovery: RecoveryReport,
 }

@@ -108,6 +108,16 @@ impl Directory for MemoryDirectory {
         Reply::Ready(Ok(self.find(app, user, <[SessionInfo]>::to_vec)))
     }
 
+    fn of_app(&self, app: AppId) -> Reply<Result<Vec<SessionInfo>, PortError>> {
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock();
+            let of_app = shard.iter().filter(|((of, _), _)| *of == app);
+            found.extend(of_app.flat_map(|(_, sessions)| sessions.as_slice()).cloned());
+        }
+        Reply::Ready(Ok(found))
+    }
+
     fn session(
         &self,
         app: AppId,

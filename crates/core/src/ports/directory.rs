@@ -16,6 +16,9 @@ pub trait Directory: Send + Sync {
     /// A user's sessions, oldest first.
     fn sessions(&self, app: AppId, user: UserId) -> Reply<Result<Vec<SessionInfo>, PortError>>;
 
+    /// All sessions of an app.
+    fn of_app(&self, app: AppId) -> Reply<Result<Vec<SessionInfo>, PortError>>;
+
     /// One session of a user.
     fn session(
         &self,

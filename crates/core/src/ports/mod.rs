@@ -19,6 +19,7 @@ pub mod index;
 pub mod journal;
 pub mod logic;
 pub mod relations;
+pub mod removal;
 pub mod retention;
 pub mod timelines;
 

@@ -171,6 +171,11 @@ const KEYS: &[(&str, &str, &str)] = &[
         "how often it is looked for what is too old or too much; a step costs next to nothing",
     ),
     (
+        "retention.reclaim_after",
+        "duration",
+        "what is not shown any more stays on the disk for so long: repetitions of it are recognised until then",
+    ),
+    (
         "server.buckets",
         "threads, 0 for one a core",
         "threads that own connections and everything in their users' order",

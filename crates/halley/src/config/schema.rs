@@ -177,11 +177,17 @@ pub struct RetentionConfig {
     pub age: Option<Span>,
     pub entries: Option<u64>,
     pub every: Span,
+    pub reclaim_after: Span,
 }
 
 impl Default for RetentionConfig {
     fn default() -> Self {
-        Self { age: None, entries: None, every: Span(Duration::from_secs(10)) }
+        Self {
+            age: None,
+            entries: None,
+            every: Span(Duration::from_secs(10)),
+            reclaim_after: Span(Duration::from_hours(24)),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod backups;
 mod bucket;
 mod compose;
+mod reclaim;
 mod retention;
 mod run;
 mod scrub;

@@ -14,6 +14,7 @@ use futures::executor::block_on;
 use halley_admin::{AdminConfig, AdminState, AdminToken, NodeInfo, Readiness};
 use halley_answer::RateLimit;
 use halley_backends::disk::journal::{DiskJournal, Fsync as JournalFsync, JournalConfig};
+use halley_backends::embedded::ReclaimOptions;
 use halley_backends::{Embedded, Options};
 use halley_core::app::Retention;
 use halley_core::clock::Clock;
@@ -85,6 +86,23 @@ pub fn run(config: Config, data: PathBuf, certificate: Option<Certificate>) -> R
         let metrics = Arc::clone(&metrics);
         Worker::spawn("retention", move |stop| super::retention::run(retention, &metrics, stop))?
     };
+    let reclaimer = match store.reclaimer.lock().take() {
+        None => None,
+        Some(mut reclaimer) => {
+            let after_ms = u64::try_from(config.retention.reclaim_after.0.as_millis()).unwrap_or(u64::MAX);
+            let options = ReclaimOptions::default();
+            let look_every_ms = options.look_every_ms.min(after_ms);
+            reclaimer.configure(ReclaimOptions { window_ms: after_ms, look_every_ms });
+            let every = config.retention.every.0;
+            let shared = super::reclaim::Shared {
+                reclaiming: Arc::clone(&reclaiming),
+                clock: Arc::clone(&clock),
+                metrics: Arc::clone(&metrics),
+            };
+            let work = move |stop: &_| super::reclaim::run(reclaimer, &shared, every, stop);
+            Some(Worker::spawn("reclaim", work)?)
+        }
+    };
     let mut listeners = sockets.addresses();
     let mut threads = Vec::new();
     for ((seat, shard), sockets) in seats.into_iter().zip(shards).zip(sockets.into_buckets()) {
@@ -138,6 +156,7 @@ pub fn run(config: Config, data: PathBuf, certificate: Option<Certificate>) -> R
     drop(gateway);
     backups.end();
     retention.stop();
+    drop(reclaimer);
     materializer.stop();
     scrubber.stop();
     store.close().context("close the store")?;
@@ -271,6 +290,9 @@ fn admin_state(
         devices: Arc::clone(&store.state) as _,
         directory: Arc::clone(&roles.directory) as _,
         gateways: Arc::new(roles.gateway.clone()),
+        floors: Arc::clone(&store.state) as _,
+        cursors: Arc::clone(&store.state) as _,
+        removals: Arc::clone(&store.state) as _,
         backups,
         timelines: Arc::clone(&roles.timelines),
         metrics,

@@ -109,6 +109,12 @@ impl Directory for World {
         })
     }
 
+    fn of_app(&self, app: AppId) -> Reply<Result<Vec<SessionInfo>, PortError>> {
+        self.answer(|contents| {
+            Ok(contents.sessions.iter().filter(|session| session.app == app).cloned().collect())
+        })
+    }
+
     fn session(
         &self,
         app: AppId,

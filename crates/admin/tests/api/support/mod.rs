@@ -4,6 +4,7 @@ mod backups;
 mod directory;
 mod groups;
 mod relations;
+mod removals;
 mod timelines;
 mod world;
 
@@ -95,6 +96,9 @@ pub(crate) fn state(world: &Arc<World>, config: AdminConfig) -> (AdminState, Arc
         devices: world.clone(),
         directory: world.clone(),
         gateways: world.clone(),
+        floors: world.clone(),
+        cursors: world.clone(),
+        removals: world.clone(),
         backups: world.clone(),
         timelines: world.clone(),
         metrics: Arc::clone(&metrics),

@@ -11,10 +11,12 @@ use halley_core::command::SendOutcome;
 use halley_core::device::DeviceRecord;
 use halley_core::group::Group;
 use halley_core::ids::{AppId, GroupId, UserId};
+use halley_core::key::SyncKey;
 use halley_core::ports::PortError;
 use halley_core::ports::accounts::{Apps, TokenGrant, Tokens, USER_NAME_BYTES_MAX, Unknown, Users};
 use halley_core::ports::backup::BackupStatus;
 use halley_core::ports::business::{BusinessSend, GroupError, Revoke, RevokeError};
+use halley_core::ports::floors::FloorOf;
 use halley_core::ports::relations::Relation;
 use halley_core::record::Entry;
 use halley_core::reply::Reply;
@@ -60,6 +62,7 @@ pub(crate) struct Contents {
     pub(crate) entries: Vec<(TimelineId, Entry)>,
     pub(crate) last_key: u64,
     pub(crate) backup: Option<BackupStatus>,
+    pub(crate) floors: Vec<(FloorOf, SyncKey)>,
 }
 
 /// Everything behind the API.

@@ -20,16 +20,19 @@ impl Bodies {
         Self { reader }
     }
 
-    /// The record with this key; `position` says where it was. Never another one.
+    /// The record with this key; `position` says where it was. Never another one; none when it was taken out of the log.
     ///
     /// # Errors
     /// When it is damaged, gone, or cannot be read.
-    pub fn read(&self, key: SyncKey, position: u64) -> Result<Entry, PortError> {
+    pub fn read(&self, key: SyncKey, position: u64) -> Result<Option<Entry>, PortError> {
         let seq = LogSeq(key.place());
         let payload = match self.reader.read(Position::from_bits(position), seq_of(seq)) {
             Ok(payload) => payload,
-            // A scan would not find it either: the log says that it was taken out.
-            Err(error @ (ReadError::Io { .. } | ReadError::Dropped { .. } | ReadError::NoSegment { .. })) => {
+            Err(ReadError::Dropped { .. }) => return Ok(None),
+            // So was its whole segment: only the oldest ones ever go.
+            Err(ReadError::NoSegment { segment }) if self.is_below(segment) => return Ok(None),
+            // A scan would not find it either.
+            Err(error @ (ReadError::Io { .. } | ReadError::NoSegment { .. })) => {
                 return Err(unreadable(&error));
             }
             // Not there: the position is wrong, or the record damaged. A scan of its segment tells.
@@ -41,18 +44,11 @@ impl Bodies {
             let why = format!("the record {seq} is of epoch {}, the index says {key:?}", epoch.0);
             return Err(PortError::Damaged { what: "index", why });
         }
-        Ok(Entry { key, record: record.into() })
+        Ok(Some(Entry { key, record: record.into() }))
     }
 
-    /// As [`Bodies::read`]; `None` when the record was taken out of the log.
-    ///
-    /// # Errors
-    /// When it is damaged or cannot be read.
-    pub fn read_if_kept(&self, key: SyncKey, position: u64) -> Result<Option<Entry>, PortError> {
-        match self.reader.read(Position::from_bits(position), seq_of(LogSeq(key.place()))) {
-            Err(ReadError::Dropped { .. } | ReadError::NoSegment { .. }) => Ok(None),
-            _ => self.read(key, position).map(Some),
-        }
+    fn is_below(&self, segment: u32) -> bool {
+        self.reader.segments().first().is_some_and(|oldest| segment < oldest.segment)
     }
 
     /// The payload of a record whose position is not known.
@@ -80,7 +76,8 @@ fn seq_of(seq: LogSeq) -> halley_journal::LogSeq {
 fn unreadable(error: &ReadError) -> PortError {
     let (what, why) = ("journal", crate::disk::chain(error));
     match error {
-        ReadError::Io { .. } => PortError::Unavailable { what, why },
+        // A segment goes when everything in it is below its floors: who read the floor before reads again.
+        ReadError::Io { .. } | ReadError::NoSegment { .. } => PortError::Unavailable { what, why },
         _ => PortError::Damaged { what, why },
     }
 }

@@ -360,6 +360,10 @@ impl Rows for FjallRows {
         self.write_tables(&mut self.tables.lock()).inspect_err(|error| self.suspect(error))
     }
 
+    fn durable_reach(&self) -> Option<Reach> {
+        Some(self.tables.lock().reach)
+    }
+
     fn settle(&self) -> Result<(), IndexError> {
         if self.run.read().bytes() < SETTLE_BYTES_MIN {
             return Ok(());

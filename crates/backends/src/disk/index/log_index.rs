@@ -81,6 +81,11 @@ pub trait Rows: Send + Sync + 'static {
         Ok(())
     }
 
+    /// How far what survives the end of the process goes; `None` where nothing does, and everything is read again.
+    fn durable_reach(&self) -> Option<Reach> {
+        None
+    }
+
     /// As [`Rows::flush`], in a quiet moment, if it is worth it.
     ///
     /// # Errors
@@ -131,6 +136,27 @@ impl<R: Rows> LogIndex<R> {
         &self.rows
     }
 
+    /// As [`TimelineIndex::apply`], for a log that records were taken out of: what is missing between them is not there.
+    pub(crate) fn apply_sparse(&self, batch: &[TailRecord]) -> Result<(), PortError> {
+        if !batch.is_empty() {
+            self.write(batch)?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, batch: &[TailRecord]) -> Result<Watermark, PortError> {
+        let from = self.reach();
+        let Some(last) = batch.last() else { return Ok(from.watermark) };
+        let ids = batch.iter().map(|record| record.entry.record.message.last_id());
+        let to = Reach {
+            watermark: Watermark { seq: last.seq, key: last.entry.key, position: last.position },
+            newest_id: ids.fold(from.newest_id, MsgId::max),
+        };
+        self.rows.write(batch, &from, &to)?;
+        *self.reach.lock() = to;
+        Ok(to.watermark)
+    }
+
     fn read_now(&self, range: &TimelineRange) -> Result<Page, PortError> {
         let watermark = self.reach().watermark.key;
         let top = watermark.next();
@@ -143,18 +169,20 @@ impl<R: Rows> LogIndex<R> {
         let rows = rows.inspect_err(|error| self.rows.suspect(error))?;
         let mut more = rows.len() > entries_max;
         let mut entries = Vec::with_capacity(rows.len().min(entries_max));
-        let mut bytes = 0;
+        let (mut bytes, mut last) = (0, None);
         for row in rows.iter().take(entries_max) {
-            let entry = self.bodies.read(row.key, row.position)?;
-            bytes += entry.record.weight_bytes();
-            if bytes > range.bytes_max && !entries.is_empty() {
-                more = true;
-                break;
+            // What was taken out of the log is no entry any more.
+            if let Some(entry) = self.bodies.read(row.key, row.position)? {
+                bytes += entry.record.weight_bytes();
+                if bytes > range.bytes_max && !entries.is_empty() {
+                    more = true;
+                    break;
+                }
+                entries.push(entry);
             }
-            entries.push(entry);
+            last = Some(row.key);
         }
         self.show_revoked(range.timeline, &mut entries)?;
-        let last = entries.last().map(|last| last.key);
         let complete_to = match (range.direction, last) {
             (_, Some(last)) if more => last,
             (Direction::After, _) => watermark,
@@ -181,7 +209,7 @@ impl<R: Rows> LogIndex<R> {
     fn find_message_now(&self, app: AppId, id: MsgId) -> Result<Option<Entry>, PortError> {
         let found = self.rows.find_message(app, id).inspect_err(|error| self.rows.suspect(error))?;
         let Some(row) = found else { return Ok(None) };
-        let Some(entry) = self.bodies.read_if_kept(row.key, row.position)? else { return Ok(None) };
+        let Some(entry) = self.bodies.read(row.key, row.position)? else { return Ok(None) };
         let mut found = [entry];
         // It is revoked in all its timelines or in none.
         let timeline = found[0].record.timelines().next();
@@ -225,21 +253,12 @@ impl<R: Rows> TimelineIndex for LogIndex<R> {
     }
 
     fn apply(&self, batch: &[TailRecord]) -> Result<Watermark, PortError> {
-        let from = self.reach();
-        let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
-            return Ok(from.watermark);
-        };
-        if first.seq.0 != from.watermark.seq.0 + 1 {
-            return Err(IndexError::Gap { found: first.seq.0, watermark: from.watermark.seq.0 }.into());
+        let from = self.reach().watermark;
+        let Some(first) = batch.first() else { return Ok(from) };
+        if first.seq.0 != from.seq.0 + 1 {
+            return Err(IndexError::Gap { found: first.seq.0, watermark: from.seq.0 }.into());
         }
-        let ids = batch.iter().map(|record| record.entry.record.message.last_id());
-        let to = Reach {
-            watermark: Watermark { seq: last.seq, key: last.entry.key, position: last.position },
-            newest_id: ids.fold(from.newest_id, MsgId::max),
-        };
-        self.rows.write(batch, &from, &to)?;
-        *self.reach.lock() = to;
-        Ok(to.watermark)
+        self.write(batch)
     }
 
     fn read(self: Arc<Self>, range: TimelineRange) -> Reply<Result<Page, PortError>> {

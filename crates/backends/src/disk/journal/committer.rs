@@ -94,8 +94,21 @@ impl Committer {
         if self.batch.is_empty() {
             self.take_pending();
         }
-        let done = if self.batch.is_empty() { self.step_idle(now) } else { self.commit(now) };
+        let done = self
+            .wishes()
+            .and_then(|()| if self.batch.is_empty() { self.step_idle(now) } else { self.commit(now) });
         done.unwrap_or_else(|error| self.failed(&error, now))
+    }
+
+    /// What was asked for from outside the order of appends.
+    fn wishes(&mut self) -> Result<(), CommitError> {
+        if self.shared.is_seal_wanted.swap(false, Ordering::Relaxed) {
+            self.writer.seal()?;
+        }
+        if self.shared.is_mark_wanted.swap(false, Ordering::Relaxed) {
+            self.writer.mark_idle()?;
+        }
+        Ok(())
     }
 
     /// Commits what is left and ends the run cleanly. After an error the next start recovers.

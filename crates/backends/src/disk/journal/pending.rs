@@ -49,6 +49,10 @@ pub(super) struct Shared {
     pub(super) pending: Mutex<Pending>,
     pub(super) wake: Condvar,
     pub(super) is_disk_full: AtomicBool,
+    /// Somebody waits for the segment that is written to end.
+    pub(super) is_seal_wanted: AtomicBool,
+    /// Somebody waits for a marker.
+    pub(super) is_mark_wanted: AtomicBool,
 }
 
 impl Shared {

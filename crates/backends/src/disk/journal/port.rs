@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use halley_core::ids::LogSeq;
@@ -75,6 +76,8 @@ impl DiskJournal {
             pending: Mutex::new(pending),
             wake: Condvar::new(),
             is_disk_full: false.into(),
+            is_seal_wanted: false.into(),
+            is_mark_wanted: false.into(),
         });
         let committer = Committer::new(Arc::clone(&shared), writer, config, space, metrics);
         (Self { shared }, committer)
@@ -84,6 +87,18 @@ impl DiskJournal {
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.shared.mark.get().is_err()
+    }
+
+    /// Has the segment that is written end soon, so that something can be taken out of it.
+    pub fn seal_soon(&self) {
+        self.shared.is_seal_wanted.store(true, Ordering::Relaxed);
+        self.shared.wake.notify_all();
+    }
+
+    /// Has a marker written soon, which states what may be missing below.
+    pub fn mark_soon(&self) {
+        self.shared.is_mark_wanted.store(true, Ordering::Relaxed);
+        self.shared.wake.notify_all();
     }
 
     /// Takes no more appends; what was taken is committed by the committer.

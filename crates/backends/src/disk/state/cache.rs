@@ -32,6 +32,13 @@ impl<K: Eq + Hash, V: Clone> Cache<K, V> {
         Some(value)
     }
 
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        self.young.clear();
+        self.old.clear();
+        self.young_weight = 0;
+    }
+
     pub(super) fn insert(&mut self, key: K, value: V, weight: usize) {
         let weight = weight.max(1);
         self.old.remove(&key);

@@ -54,6 +54,11 @@ impl Dirty {
         self.applied = applied;
     }
 
+    /// What is dirty of these users is not written any more.
+    pub(super) fn forget_users(&mut self, is_gone: impl Fn(&(AppId, UserId)) -> bool) {
+        self.cursors.retain(|of, _| !is_gone(of));
+    }
+
     /// Takes a cursor; answers how many are dirty.
     fn save(&mut self, cursor: DeviceCursor) -> usize {
         self.count += usize::from(put(&mut self.cursors, cursor));

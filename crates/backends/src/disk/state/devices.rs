@@ -42,6 +42,12 @@ fn owner(record: &DeviceRecord) -> Owner {
 }
 
 impl DirtyDevices {
+    /// What is dirty of these users is not written any more.
+    pub(super) fn forget_users(&mut self, is_gone: impl Fn(&(AppId, UserId)) -> bool) {
+        self.new.records.retain(|of, _| !is_gone(of));
+        self.new.owners.retain(|(app, _), (user, _)| !is_gone(&(*app, *user)));
+    }
+
     /// Takes a record; answers how many are dirty.
     fn put(&mut self, record: DeviceRecord) -> usize {
         if !record.push_token.is_empty() {

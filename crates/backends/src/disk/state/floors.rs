@@ -90,8 +90,30 @@ impl Known {
     }
 }
 
+impl Known {
+    /// An app is gone: one floor above everything stands for all of its floors.
+    pub(super) fn publish_end_of(&self, app: AppId) {
+        self.floors.lock().senders.retain(|(of, _), _| *of != app);
+        self.publish(&[(FloorOf::App(app), SyncKey::END)]);
+    }
+}
+
 fn raise(known: &mut SyncKey, to: SyncKey) {
     *known = to.max(*known);
+}
+
+impl RedbState {
+    /// Whether there is any floor.
+    #[must_use]
+    pub fn has_floors(&self) -> bool {
+        self.inner().floors.any.load(Ordering::Acquire)
+    }
+
+    /// The floor of all timelines of an app; the highest key when the app is gone.
+    #[must_use]
+    pub fn app_floor(&self, app: AppId) -> SyncKey {
+        self.inner().floors.floors.lock().apps.get(&app).copied().unwrap_or_default()
+    }
 }
 
 impl Floors for RedbState {

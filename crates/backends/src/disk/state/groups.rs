@@ -29,6 +29,12 @@ impl GroupCache {
         Self { groups: Cache::new(members_max), generation: 0 }
     }
 
+    /// An app has gone.
+    pub(super) fn forget_all(&mut self) {
+        self.groups.clear();
+        self.generation += 1;
+    }
+
     fn insert(&mut self, key: GroupKey, group: CachedGroup) {
         let weight = group.as_ref().map_or(1, |group| group.members.len() + 4);
         self.groups.insert(key, group, weight);

@@ -20,6 +20,7 @@ mod floors;
 mod groups;
 mod meta;
 mod relations;
+mod removals;
 mod schema;
 mod snapshot;
 mod store;

@@ -31,6 +31,12 @@ impl RelationCache {
         Self { users: Cache::new(rows_max), generation: 0 }
     }
 
+    /// Users or apps have gone.
+    pub(super) fn forget_all(&mut self) {
+        self.users.clear();
+        self.generation += 1;
+    }
+
     fn changed(&mut self, user: (AppId, UserId)) {
         self.users.remove(&user);
         self.generation += 1;
