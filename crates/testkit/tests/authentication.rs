@@ -11,6 +11,7 @@ use halley_testkit::process::{Options, Server};
 use halley_testkit::raw::{Came, Raw};
 use halley_testkit::scratch::Scratch;
 use halley_testkit::tokens::{SIGNED_USER, jwt, now_ms, signed};
+use halley_testkit::wait::wait_for;
 use halley_wire::txchat::Op;
 use halley_wire::txchat::pb::{AuthMsg, ConnType, Device, Login};
 use prost::Message as _;
@@ -113,7 +114,9 @@ fn each_way_lets_its_own_in_and_refuses_every_kind_of_no() {
     world.app("all", &json!({"auth": ["signature", "jwt", "token", "http"], "jwt": {"secret": SECRET}, "http_auth": http_auth}));
 
     world.is_let_in("sig", &signed("sig", now_ms()));
-    assert_eq!(world.sessions("sig", SIGNED_USER), 0, "the connections are closed again");
+    wait_for("the connections to be closed again", SOON, || {
+        (world.sessions("sig", SIGNED_USER) == 0).then_some(())
+    });
     let mut raw = Raw::connect(world.tcp());
     send_auth(&mut raw, "sig", &signed("sig", now_ms()), None);
     assert_accepted(&mut raw);
