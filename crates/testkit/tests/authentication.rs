@@ -254,7 +254,10 @@ fn a_yes_is_remembered_as_long_as_the_app_says_and_a_no_never() {
 fn a_server_that_is_slow_dead_or_mad_lets_nobody_in() {
     let world = World::new();
     let good = LoginServer::start(well_behaved);
-    let redirect = format!("HTTP/1.1 307 Go\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n", good.url());
+    let redirect = |status: u16| {
+        let go = format!("HTTP/1.1 {status} Go\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n", good.url());
+        Behaviour::Raw(go.into_bytes())
+    };
     let yes = r#"{"result":0,"data":{"address":"eve"}}"#;
     let huge = format!("{}{yes}", " ".repeat(80 << 10));
     let cut = format!("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{yes}");
@@ -273,7 +276,8 @@ fn a_server_that_is_slow_dead_or_mad_lets_nobody_in() {
         Behaviour::Answer(401, yes.to_owned()),
         Behaviour::Answer(200, huge),
         Behaviour::Raw(b"\x00\xff I am no HTTP\r\n\r\n".to_vec()),
-        Behaviour::Raw(redirect.into_bytes()),
+        redirect(302),
+        redirect(307),
         Behaviour::Raw(cut.into_bytes()),
         Behaviour::Raw(head.into_bytes()),
         Behaviour::Trickle(trickled),
@@ -299,7 +303,7 @@ fn a_server_that_is_slow_dead_or_mad_lets_nobody_in() {
     let mut raw = Raw::connect(world.tcp());
     send_auth(&mut raw, "mad", "good-eve", None);
     assert_eq!(raw.next(SOON), Came::Closed);
-    assert_eq!(world.refused("unavailable"), 25);
+    assert_eq!(world.refused("unavailable"), 27);
     let log = world.server.log();
     assert!(!log.contains("good-eve"), "no token in the log");
 }
