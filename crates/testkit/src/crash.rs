@@ -413,7 +413,7 @@ fn choose(rng: &mut Rng, users: &[String], crowd: &Crowd) -> To {
 async fn say(client: &Client, ledger: &Ledger, user: &str, to: To, client_id: String) {
     let target = match &to {
         To::User(other) => Target::User(other.clone()),
-        To::Group(group) | To::SuperGroup(group) => Target::Group(group.clone()),
+        To::Group(group) | To::SuperGroup(group) | To::Feed(group) => Target::Group(group.clone()),
     };
     ledger.says(&client_id, Said { from: user.to_owned(), to });
     let outgoing = Outgoing::text(target, &client_id, client_id.clone());

@@ -12,6 +12,8 @@ pub enum To {
     Group(String),
     /// A super group, the same; what is said there stands in its feed only.
     SuperGroup(String),
+    /// A super group: it stands in the group's feed, in no inbox, and is for who is a member then.
+    Feed(String),
 }
 
 /// What one client id stands for.
@@ -43,6 +45,7 @@ struct State {
     said: HashMap<String, Said>,
     acknowledged: HashMap<String, i64>,
     shown: BTreeMap<DeviceName, Vec<(String, i64)>>,
+    feed: Feed,
     wrong: Vec<String>,
 }
 
@@ -55,7 +58,34 @@ pub struct Listed {
     pub message_id: i64,
 }
 
+/// The feed of the run's super group, as the server lists it.
+#[derive(Clone, Debug, Default)]
+pub struct Feed {
+    /// All of it, in order.
+    pub listed: Vec<Listed>,
+    /// By user: what they must be shown, for they have been members from before it until now.
+    pub due: BTreeMap<String, HashSet<i64>>,
+    /// By user: what they may have been shown, for they were members, and have left since.
+    pub possible: BTreeMap<String, HashSet<i64>>,
+}
+
+impl Feed {
+    fn is_due(&self, user: &str, message_id: i64) -> bool {
+        self.due.get(user).is_some_and(|due| due.contains(&message_id))
+    }
+
+    fn is_allowed(&self, user: &str, message_id: i64) -> bool {
+        let possible = self.possible.get(user).is_some_and(|possible| possible.contains(&message_id));
+        possible || self.is_due(user, message_id)
+    }
+}
+
 impl Ledger {
+    /// What is known of the feed now.
+    pub fn set_feed(&self, feed: Feed) {
+        self.with(|state| state.feed = feed);
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         act(&mut self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
@@ -110,9 +140,10 @@ impl Ledger {
                 })
                 .collect();
             let mut outstanding = Vec::new();
-            for client_id in state.acknowledged.keys() {
+            for (client_id, message_id) in &state.acknowledged {
                 let said = &state.said[client_id];
-                for device in devices.iter().filter(|device| concerns(said, &device.user)) {
+                let is_for = |user: &str| concerns(said, user) || state.feed.is_due(user, *message_id);
+                for device in devices.iter().filter(|device| is_for(&device.user)) {
                     if !shown[device].contains(client_id.as_str()) {
                         outstanding.push(format!("{client_id} for {device:?}"));
                     }
@@ -142,8 +173,11 @@ impl Ledger {
             for (device, shown) in &state.shown {
                 let inbox = inboxes.get(&device.user).map(Vec::as_slice).unwrap_or_default();
                 let timelines = std::iter::once(inbox).chain(feeds.values().map(Vec::as_slice));
+                let timelines = timelines.chain([state.feed.listed.as_slice()]);
                 check_device(device, shown, timelines, &mut wrong);
+                check_allowed(device, shown, &state.feed, &mut wrong);
             }
+            check_feed(state, &mut wrong);
             wrong
         })
     }
@@ -153,6 +187,24 @@ fn concerns(said: &Said, user: &str) -> bool {
     match &said.to {
         To::User(to) => said.from == user || to == user,
         To::Group(_) | To::SuperGroup(_) => true,
+        To::Feed(_) => false,
+    }
+}
+
+/// Nothing acknowledged is missing in the feed or has another id, nothing is there twice.
+fn check_feed(state: &State, wrong: &mut Vec<String>) {
+    let mut ids: HashMap<&str, i64> = HashMap::new();
+    for listed in &state.feed.listed {
+        if let Some(before) = ids.insert(&listed.client_id, listed.message_id) {
+            wrong
+                .push(format!("the feed has {} twice: {before} and {}", listed.client_id, listed.message_id));
+        }
+    }
+    for (client_id, message_id) in &state.acknowledged {
+        if matches!(state.said[client_id].to, To::Feed(_)) && ids.get(client_id.as_str()) != Some(message_id)
+        {
+            wrong.push(format!("LOST: {client_id} ({message_id}) was acknowledged and is not in the feed"));
+        }
     }
 }
 
@@ -185,6 +237,16 @@ fn check_timeline(
             None => {
                 wrong.push(format!("LOST: {client_id} ({message_id}) was acknowledged and is not in {name}"))
             }
+        }
+    }
+}
+
+/// A device was shown of the feed only what is for its user.
+fn check_allowed(device: &DeviceName, shown: &[(String, i64)], feed: &Feed, wrong: &mut Vec<String>) {
+    let in_feed: HashSet<i64> = feed.listed.iter().map(|listed| listed.message_id).collect();
+    for (client_id, message_id) in shown.iter().filter(|(_, id)| in_feed.contains(id)) {
+        if !feed.is_allowed(&device.user, *message_id) {
+            wrong.push(format!("{device:?} was shown {client_id} ({message_id}), which is not for its user"));
         }
     }
 }

@@ -64,6 +64,8 @@ fn mixed_chaos_breaks_no_promise() {
     met(&reports, "resends", |report| report.resends);
     met(&reports, "repetitions", |report| report.repetitions);
     met(&reports, "sessions behind", |report| report.behind);
+    met(&reports, "feeds that lag", |report| report.lagging);
+    met(&reports, "joins and leaves of the super group", |report| report.stays);
 }
 
 #[test]

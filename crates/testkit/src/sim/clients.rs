@@ -1,7 +1,12 @@
 //! The clients' part of the schedule.
 
+use std::time::Duration;
+
 use super::link::Link;
 use super::world::World;
+
+/// What was refused for now is said again after this long.
+const REFUSED_DELAY: Duration = Duration::from_millis(20);
 
 impl World {
     pub(super) fn device_works(&mut self) {
@@ -28,6 +33,7 @@ impl World {
             self.devices[index].connected(socket, now);
         }
         let device = &mut self.devices[index];
+        device.say_again(now, &self.ledger);
         let mut worked = device.carry(up_max, down_max, &mut self.wire);
         let mut holds = device.work(now, &self.ledger, &mut self.trace);
         worked |= device.carry(0, 0, &mut self.wire);
@@ -65,10 +71,9 @@ impl World {
         if self.plan.faults.failing_syncs + self.plan.faults.full_disks == 0 {
             self.wrong.push(format!("{client_id} was refused with {code} although the disk is healthy"));
         }
-        let now = self.now();
-        if let Some(outgoing) = self.talk.said(client_id) {
-            self.devices[device].say(&outgoing, now, &self.ledger);
-        }
+        // A disk that is full stays so for a moment: at once, it would be said and refused without end.
+        let at = self.now() + REFUSED_DELAY;
+        self.devices[device].again.extend(self.talk.said(client_id).map(|outgoing| (at, outgoing)));
     }
 
     /// A connection of this device has ended, or ends now.
@@ -79,9 +84,16 @@ impl World {
 
     pub(super) fn somebody_talks(&mut self) {
         let now = self.now();
-        let index = usize::try_from(self.rng.below(self.devices.len() as u64)).unwrap_or_default();
+        // Those of the first user speak more often, and much at once: also in the super group.
+        let is_first = self.rng.below(3) == 0;
+        let devices = if is_first { 2 } else { self.devices.len() as u64 };
+        let index = usize::try_from(self.rng.below(devices)).unwrap_or_default();
+        let count = if is_first { 1 + self.rng.below(4) } else { 1 };
         let device = &mut self.devices[index];
-        if device.session.unanswered() < 6 {
+        for _ in 0..count {
+            if device.session.unanswered() >= 6 {
+                return;
+            }
             let outgoing = self.talk.next(&device.name, &self.ledger, &mut self.rng);
             device.say(&outgoing, now, &self.ledger);
         }

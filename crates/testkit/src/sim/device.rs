@@ -37,6 +37,8 @@ pub(super) struct Device {
     pub(super) acknowledged: Vec<String>,
     /// Refused just now, for a reason that passes: client ids and codes.
     pub(super) refused: Vec<(String, i32)>,
+    /// What was refused is said again then.
+    pub(super) again: Vec<(Instant, Outgoing)>,
 }
 
 impl Device {
@@ -54,6 +56,7 @@ impl Device {
             told: 0,
             acknowledged: Vec::new(),
             refused: Vec::new(),
+            again: Vec::new(),
         }
     }
 
@@ -80,6 +83,14 @@ impl Device {
                 self.sends.insert(id, outgoing.client_id.clone());
             }
             Err(error) => ledger.is_wrong(format!("{:?} could not send: {error}", self.name)),
+        }
+    }
+
+    /// Says again what it is time for.
+    pub(super) fn say_again(&mut self, now: Instant, ledger: &Ledger) {
+        let due = self.again.iter().take_while(|(at, _)| *at <= now).count();
+        for (_, outgoing) in self.again.drain(..due).collect::<Vec<_>>() {
+            self.say(&outgoing, now, ledger);
         }
     }
 
@@ -182,6 +193,7 @@ impl Device {
         if self.link.is_none() {
             return Some(self.connect_at);
         }
-        [self.session.poll_timeout(), self.notices_at].into_iter().flatten().min()
+        let again = self.again.first().map(|(at, _)| *at);
+        [self.session.poll_timeout(), self.notices_at, again].into_iter().flatten().min()
     }
 }

@@ -154,7 +154,7 @@ impl World {
     fn begin_life(&mut self, before: &Arc<Metrics>, ended: End) -> Result<()> {
         let server = self.start_server()?;
         self.part_clients();
-        let stored_after = stored(&*server.timelines, &self.inboxes)?;
+        let stored_after = stored(&*server.timelines, &self.timelines)?;
         self.set_server(server);
         self.end_life(before, ended, stored_after);
         self.stored_before = stored_after;

@@ -10,6 +10,7 @@ mod changes;
 mod clients;
 mod device;
 mod faults;
+mod feed;
 mod link;
 mod lives;
 mod plan;
@@ -53,6 +54,10 @@ pub struct Report {
     pub repetitions: u64,
     /// Times a session fell behind the feed.
     pub behind: u64,
+    /// Times a super group's feed began to lag behind its session.
+    pub lagging: u64,
+    /// Times somebody joined or left the super group.
+    pub stays: u64,
     /// Commits that found no space.
     pub commit_retries: u64,
     /// Sends refused for now.
@@ -71,8 +76,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "seed {}: {} said, {} acknowledged, {} lives, {} broken links, {} resends, {} repetitions, {} behind, {} commits \
-             retried, {} sends refused, trace {:016x}",
+            "seed {}: {} said, {} acknowledged, {} lives, {} broken links, {} resends, {} repetitions, {} behind, {} lagging, {} joined or left, \
+             {} commits retried, {} sends refused, trace {:016x}",
             self.seed,
             self.said,
             self.acknowledged,
@@ -81,6 +86,8 @@ impl fmt::Display for Report {
             self.resends,
             self.repetitions,
             self.behind,
+            self.lagging,
+            self.stays,
             self.commit_retries,
             self.refused,
             self.trace
@@ -113,6 +120,8 @@ impl Report {
             resends: 0,
             repetitions: 0,
             behind: 0,
+            lagging: 0,
+            stays: 0,
             commit_retries: 0,
             refused: 0,
         }

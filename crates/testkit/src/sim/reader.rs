@@ -7,6 +7,7 @@ use halley_core::group::Announced;
 use halley_core::key::SyncKey;
 use halley_core::message::EntryKind;
 use halley_core::msg_id::nth_of_block;
+use halley_core::ports::accounts::JournaledChange;
 use halley_core::ports::timelines::{Direction, TimelineRange, Timelines};
 use halley_core::timeline::TimelineId;
 
@@ -19,9 +20,12 @@ use crate::rng::Rng;
 pub(super) struct Reader {
     timeline: TimelineId,
     at: SyncKey,
+    /// The messages.
     pub(super) listed: Vec<(SyncKey, Listed)>,
     /// Ids of all that a client is shown of it: of a group change that is told, those of its parts.
     pub(super) shown: Vec<i64>,
+    /// The group changes that stand in it.
+    pub(super) changes: Vec<JournaledChange>,
     known: HashSet<String>,
     /// Acknowledged to somebody and due in this timeline: they must be in the next read.
     due: Vec<String>,
@@ -34,6 +38,7 @@ impl Reader {
             at: SyncKey::START,
             listed: Vec::new(),
             shown: Vec::new(),
+            changes: Vec::new(),
             known: HashSet::new(),
             due: Vec::new(),
         }
@@ -80,6 +85,7 @@ impl Reader {
                     let parts = Announced::of(message).map_or(0, |announced| announced.parts.len());
                     let ids = (0..u32::try_from(parts)?).map(|part| nth_of_block(message.id, part).0);
                     self.shown.extend(ids);
+                    self.changes.extend(JournaledChange::of(entry));
                     continue;
                 }
                 self.shown.push(message.id.0);

@@ -31,6 +31,8 @@ use super::plan::Tuning;
 
 pub(super) const APP: &str = "sim";
 pub(super) const GROUP: &str = "77";
+/// A super group of the first two users, to begin with; the first one owns it, and is the one who speaks there.
+pub(super) const SUPER: &str = "88";
 pub(super) const BUCKETS: u16 = 2;
 /// Rounds after which a server that does not come to rest is a bug.
 const ROUNDS_MAX: usize = 100_000;
@@ -106,12 +108,26 @@ impl Server {
             let number = at_once(self.store.state.number(app, user, Unknown::Number))??;
             numbers.push(number.context("a user has a number")?);
         }
+        self.create(app, GROUP, false, numbers[0], &numbers[1..], now)?;
+        self.create(app, SUPER, true, numbers[0], &numbers[1..2], now)?;
+        Ok((app, numbers))
+    }
+
+    fn create(
+        &mut self,
+        app: AppId,
+        id: &str,
+        is_super: bool,
+        owner: UserId,
+        members: &[UserId],
+        now: Instant,
+    ) -> Result<()> {
         let new = NewGroup {
             app,
-            id: GroupId::from_decimal(GROUP),
-            profile: GroupProfile { name: "all".to_owned(), ..GroupProfile::default() },
-            owner: numbers[0],
-            members: numbers[1..].to_vec(),
+            id: GroupId::from_decimal(id),
+            profile: GroupProfile { name: "0".to_owned(), is_super, ..GroupProfile::default() },
+            owner,
+            members: members.to_vec(),
             operator: None,
             silent: false,
         };
@@ -119,11 +135,11 @@ impl Server {
         for _round in 0..ROUNDS_MAX {
             if let Poll::Ready(created) = created.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())) {
                 created?;
-                return Ok((app, numbers));
+                return Ok(());
             }
             self.store.step(now);
         }
-        bail!("the group was never made")
+        bail!("group {id} was never made")
     }
 
     pub(super) fn change_group(

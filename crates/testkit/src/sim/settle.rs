@@ -1,11 +1,12 @@
 //! The end of a run: nothing breaks any more, time passes until everybody has everything, and all is compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use halley_core::clock::Clock as _;
+use halley_core::timeline::TimelineId;
 
 use super::faults::Death;
 use super::lives::{End, stored};
@@ -53,6 +54,7 @@ impl World {
                 self.pass_to_next();
                 continue;
             }
+            self.know_feed()?;
             let outstanding = self.ledger.outstanding(&names);
             if is_quiet && outstanding.is_empty() {
                 break;
@@ -103,17 +105,28 @@ impl World {
         self.clock.advance_to(next);
     }
 
-    /// Every connection was pushed a stretch of its user's inbox: nothing out of order, nothing twice, no gap.
+    /// Every connection was pushed a stretch of its user's inbox, and of what is for them in the feed: nothing out of
+    /// order, nothing twice, no gap.
     fn check_sessions(&mut self, shown: &BTreeMap<String, Vec<i64>>) {
         let live = self.devices.iter().enumerate();
         let live = live.filter_map(|(place, device)| Some((place, device.link.as_ref()?.pushed().to_vec())));
         let sessions: Vec<_> = self.sessions.iter().cloned().chain(live).collect();
-        for (device, pushed) in sessions.iter().filter(|(_, pushed)| !pushed.is_empty()) {
-            let name = &self.devices[*device].name;
-            let inbox = shown.get(&name.user).map(Vec::as_slice).unwrap_or_default();
+        let in_feed: HashSet<i64> =
+            self.readers.last().into_iter().flat_map(|feed| &feed.shown).copied().collect();
+        for (device, pushed) in sessions {
+            let inbox = shown.get(&self.devices[device].name.user).map(Vec::as_slice).unwrap_or_default();
+            // What stands in both is shown where the inbox has it.
+            let in_inbox: HashSet<i64> = inbox.iter().copied().collect();
+            let (of_feed, pushed): (Vec<i64>, Vec<i64>) =
+                pushed.into_iter().partition(|id| in_feed.contains(id) && !in_inbox.contains(id));
+            self.check_pushed_of_feed(device, &of_feed);
+            if pushed.is_empty() {
+                continue;
+            }
+            let name = &self.devices[device].name;
             let from = inbox.iter().position(|id| *id == pushed[0]).unwrap_or(inbox.len());
             let stretch: Vec<i64> = inbox[from..].iter().take(pushed.len()).copied().collect();
-            if stretch != *pushed {
+            if stretch != pushed {
                 self.wrong.push(format!(
                     "a session of {name:?} was pushed {pushed:?}, its inbox has {stretch:?} there"
                 ));
@@ -140,14 +153,18 @@ impl World {
             let read = reader.read_on(&*timelines, &mut self.rng, &mut self.trace);
             let read = read.and_then(|()| reader.check_all(&*timelines, &mut self.rng));
             self.wrong.extend(read.err().map(|error| format!("{error:#}")));
+            if !matches!(self.timelines[place], TimelineId::Inbox(..)) {
+                continue;
+            }
             let listed: Vec<Listed> = reader.listed.iter().map(|(_, listed)| listed.clone()).collect();
             shown.insert(self.talk.user(place), reader.shown.clone());
             inboxes.insert(self.talk.user(place), listed);
         }
+        self.know_feed()?;
         self.wrong.extend(self.ledger.check(&inboxes, &BTreeMap::new()));
         self.check_sessions(&shown);
         self.check_group()?;
-        let stored = stored(&*timelines, &self.inboxes)?;
+        let stored = stored(&*timelines, &self.timelines)?;
         if stored != self.ledger.said_count() as u64 {
             self.wrong.push(format!("{} messages were said, {stored} are stored", self.ledger.said_count()));
         }

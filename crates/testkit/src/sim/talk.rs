@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use halley_client::txchat::{Outgoing, Target};
 
-use super::server::GROUP;
+use super::server::{GROUP, SUPER};
 use crate::ledger::{DeviceName, Ledger, Said, To};
 use crate::rng::Rng;
 
@@ -12,7 +12,7 @@ use crate::rng::Rng;
 pub(super) struct Talk {
     users: Vec<String>,
     said: HashMap<String, Vec<Outgoing>>,
-    /// Whose inboxes a client id belongs in, by place of the user.
+    /// Which timelines a client id belongs in, by place of the reader.
     concerned: HashMap<String, Vec<usize>>,
     next: u64,
 }
@@ -31,7 +31,10 @@ impl Talk {
         }
         let client_id = format!("{}-{}", device.user, self.next);
         self.next += 1;
-        let (target, to, concerned) = if rng.below(3) == 0 {
+        let (target, to, concerned) = if device.user == self.users[0] && rng.below(2) == 0 {
+            // The reader of the feed stands behind those of the inboxes.
+            (Target::Group(SUPER.to_owned()), To::Feed(SUPER.to_owned()), vec![self.users.len()])
+        } else if rng.below(3) == 0 {
             let everybody = (0..self.users.len()).collect();
             (Target::Group(GROUP.to_owned()), To::Group(GROUP.to_owned()), everybody)
         } else {
@@ -61,7 +64,7 @@ impl Talk {
         all.find(|outgoing| outgoing.client_id == client_id).cloned()
     }
 
-    /// The users whose inboxes this belongs in.
+    /// The readers whose timelines this belongs in.
     pub(super) fn concerned(&self, client_id: &str) -> Vec<usize> {
         self.concerned.get(client_id).cloned().unwrap_or_default()
     }

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use halley_backends::disk::journal::Stepped;
 use halley_comet::driver::sim::SimClock;
 use halley_core::clock::Clock as _;
+use halley_core::ids::GroupId;
 use halley_core::metrics::Metrics;
 use halley_core::timeline::TimelineId;
 use halley_journal::sim::SimDisk;
@@ -17,7 +18,7 @@ use super::link::{Link, Wire};
 use super::lives::{End, Life};
 use super::plan::{Plan, Tuning};
 use super::reader::Reader;
-use super::server::{BUCKETS, Server};
+use super::server::{BUCKETS, SUPER, Server};
 use super::talk::Talk;
 use super::trace::Trace;
 use crate::ledger::{DeviceName, Ledger};
@@ -49,8 +50,10 @@ pub(super) struct World {
     pub(super) full_until: Option<Instant>,
     pub(super) talk: Talk,
     pub(super) ledger: Ledger,
+    /// One for each timeline.
     pub(super) readers: Vec<Reader>,
-    pub(super) inboxes: Vec<TimelineId>,
+    /// The inboxes, in the order of the users, then the super group's feed.
+    pub(super) timelines: Vec<TimelineId>,
     /// Of the life of this server.
     pub(super) wire: Wire,
     pub(super) stored_before: u64,
@@ -67,6 +70,7 @@ pub(super) struct Counts {
     pub(super) resends: u64,
     pub(super) repetitions: u64,
     pub(super) behind: u64,
+    pub(super) lagging: u64,
     pub(super) commit_retries: u64,
     pub(super) refused: u64,
 }
@@ -81,7 +85,9 @@ impl World {
         let now = clock.now().mono;
         let mut server = Server::start(&disk, &tuning, &clock, rng.bits())?;
         let (app, numbers) = server.prepare(&users, now)?;
-        let inboxes: Vec<_> = numbers.iter().map(|number| TimelineId::Inbox(app, *number)).collect();
+        let feed = GroupId::from_decimal(SUPER).context("is a group id")?;
+        let inboxes = numbers.iter().map(|number| TimelineId::Inbox(app, *number));
+        let timelines: Vec<_> = inboxes.chain([TimelineId::Feed(app, feed)]).collect();
         let devices = users.iter().flat_map(|user| {
             ["phone", "tablet"].map(|device| DeviceName { user: user.clone(), device: device.to_owned() })
         });
@@ -97,13 +103,13 @@ impl World {
             devices: devices.map(|name| Device::new(name, now)).collect(),
             ghosts: Vec::new(),
             sessions: Vec::new(),
-            changes: Changes::new(app),
+            changes: Changes::new(app, numbers),
             may_sync_fail: false,
             full_until: None,
             talk: Talk::new(&users),
             ledger: Ledger::default(),
-            readers: inboxes.iter().map(|inbox| Reader::new(*inbox)).collect(),
-            inboxes,
+            readers: timelines.iter().map(|timeline| Reader::new(*timeline)).collect(),
+            timelines,
             wire: Wire::default(),
             stored_before: 0,
             wrong: Vec::new(),
@@ -180,7 +186,7 @@ impl World {
             86 => return self.flush_state(),
             87..92 => self.time_passes(),
             92..96 => self.somebody_talks(),
-            96 if !self.plan.is_fsync_a_lie && self.rng.below(4) == 0 => self.change_group()?,
+            96 if !self.plan.is_fsync_a_lie => self.change_group()?,
             _ => self.somebody_reads()?,
         }
         Ok(())
@@ -231,6 +237,7 @@ impl World {
         self.counts.resends += metrics.resends.get();
         self.counts.repetitions += metrics.repetitions.get();
         self.counts.behind += metrics.sessions_behind.get();
+        self.counts.lagging += metrics.feeds_lagging.get();
         self.counts.commit_retries += metrics.commit_retries.get();
         self.counts.refused += metrics.refusals.values().iter().map(|(_, count)| count).sum::<u64>();
         let mut wrong = Vec::new();
@@ -259,6 +266,8 @@ impl World {
             resends: self.counts.resends,
             repetitions: self.counts.repetitions,
             behind: self.counts.behind,
+            lagging: self.counts.lagging,
+            stays: self.changes.stays(),
             commit_retries: self.counts.commit_retries,
             refused: self.counts.refused,
             was_start_refused: self.was_start_refused,

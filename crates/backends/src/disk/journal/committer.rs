@@ -180,11 +180,7 @@ impl Committer {
             Fsync::Interval(_) | Fsync::Os => Durability::Written,
         };
         let committed = self.writer.commit(&mut self.batch, durability)?;
-        if std::mem::take(&mut self.is_out_of_space) {
-            tracing::info!("the journal has space again");
-            self.space_checked = None;
-            self.check_space(now);
-        }
+        self.found_space(now);
         if durability == Durability::Written {
             self.unsynced_since.get_or_insert(now);
         } else {
@@ -217,6 +213,15 @@ impl Committer {
         self.batch.restart(committed.next_seq);
     }
 
+    /// A write has found space.
+    fn found_space(&mut self, now: Instant) {
+        if std::mem::take(&mut self.is_out_of_space) {
+            tracing::info!("the journal has space again");
+            self.space_checked = None;
+            self.check_space(now);
+        }
+    }
+
     fn step_idle(&mut self, now: Instant) -> Result<Stepped, CommitError> {
         if let (Fsync::Interval(every), Some(since)) = (self.config.fsync, self.unsynced_since)
             && now >= since + every
@@ -231,6 +236,9 @@ impl Committer {
             if self.config.fsync != Fsync::Os {
                 self.writer.mark_idle()?;
                 self.unsynced_since = None;
+                // It may have been the one that found none, with nothing behind it: appends are refused until somebody
+                // sees that there is space again.
+                self.found_space(now);
             }
             self.unmarked_since = None;
         }
