@@ -124,4 +124,8 @@ codes! {
     TransferToSelf = "transfer_to_self", CONFLICT;
     /// No such device of the user.
     UnknownDevice = "unknown_device", NOT_FOUND;
+    /// This version has no rooms.
+    RoomsUnsupported = "rooms_unsupported", UNPROCESSABLE_ENTITY;
+    /// More users than one call takes.
+    TooManyUsers = "too_many_users", UNPROCESSABLE_ENTITY;
 }

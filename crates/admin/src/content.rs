@@ -7,11 +7,47 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use halley_core::message::Content;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::errors::ApiError;
 
 /// The content type of a text.
 pub(crate) const TEXT: i32 = 1;
 
 const CONTENT_TAG: u8 = 0x0a;
+
+/// What: `text`, or `type` with `body`.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ContentForm {
+    /// A text; the type is 1.
+    text: Option<String>,
+    /// The content's type, as the txchat dialect numbers them.
+    #[serde(rename = "type")]
+    kind: Option<i32>,
+    /// The content's bytes, base64 (standard alphabet, padded).
+    body: Option<String>,
+}
+
+impl ContentForm {
+    /// The content that it means.
+    pub(crate) fn content(self) -> Result<Content, ApiError> {
+        match (self.text, self.kind, self.body) {
+            (Some(said), None, None) => Ok(text(&said)),
+            (Some(_), Some(_), _) => Err(ApiError::field("content.type", "cannot be given with text")),
+            (Some(_), None, Some(_)) => Err(ApiError::field("content.body", "cannot be given with text")),
+            (None, Some(kind), Some(body)) => {
+                let bytes = from_base64(&body)
+                    .ok_or_else(|| ApiError::field("content.body", "is not padded standard base64"))?;
+                Ok(Content { kind, bytes })
+            }
+            (None, Some(_), None) => Err(ApiError::field("content.body", "must be given with type")),
+            (None, None, Some(_)) => Err(ApiError::field("content.type", "must be given with body")),
+            (None, None, None) => Err(ApiError::field("content", "text, or type with body, must be given")),
+        }
+    }
+}
 
 /// A text as a content.
 pub(crate) fn text(text: &str) -> Content {

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use halley_core::command::Refusal;
 use halley_core::ports::PortError;
 use halley_core::ports::backup::BackupRefused;
-use halley_core::ports::business::{GroupError, RevokeError};
+use halley_core::ports::business::{EntryError, GroupError, RevokeError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -79,6 +79,8 @@ fn code_of(error: &ApiError) -> Code {
         ApiError::Group(error) => group_code(error),
         ApiError::UnknownMessage => Code::UnknownMessage,
         ApiError::Revoke(error) => revoke_code(error),
+        ApiError::NoRooms => Code::RoomsUnsupported,
+        ApiError::Entry(error) => entry_code(error),
         ApiError::Refused(refusal) => refusal_code(*refusal),
         ApiError::Port(error) => port_code(error),
         ApiError::Backup(BackupRefused::Busy) => Code::BackupRunning,
@@ -121,6 +123,18 @@ fn revoke_code(error: &RevokeError) -> Code {
     }
 }
 
+fn entry_code(error: &EntryError) -> Code {
+    match error {
+        EntryError::TooManyUsers { .. } => Code::TooManyUsers,
+        EntryError::UnknownGroup => Code::UnknownGroup,
+        EntryError::IdAhead => Code::MalformedMessage,
+        EntryError::TooLarge => Code::MessageTooLarge,
+        EntryError::StorageFull => Code::StorageFull,
+        EntryError::Port(error) => port_code(error),
+        _ => Code::Internal,
+    }
+}
+
 fn refusal_code(refusal: Refusal) -> Code {
     match refusal {
         Refusal::TypeNotAllowed => Code::TypeNotAllowed,
@@ -154,6 +168,7 @@ fn public_message(error: &ApiError, code: Code) -> String {
         ApiError::Port(_)
         | ApiError::Group(GroupError::Port(_))
         | ApiError::Revoke(RevokeError::Port(_))
+        | ApiError::Entry(EntryError::Port(_))
         | ApiError::Random(_)
         | ApiError::Metrics(_) => match code {
             Code::Unavailable => "the server is temporarily unavailable; repeat the call later".to_owned(),
@@ -236,12 +251,30 @@ mod tests {
     }
 
     #[test]
+    fn every_entry_error_has_a_code() {
+        let down = PortError::Unavailable { what: "journal", why: String::new() };
+        let entries = [
+            (EntryError::TooManyUsers { users_max: 1 }, "too_many_users", 422),
+            (EntryError::UnknownGroup, "unknown_group", 404),
+            (EntryError::IdAhead, "malformed_message", 422),
+            (EntryError::TooLarge, "message_too_large", 413),
+            (EntryError::StorageFull, "storage_full", 503),
+            (EntryError::Port(down), "unavailable", 503),
+        ];
+        for (error, text, status) in entries {
+            let code = entry_code(&error);
+            assert_eq!((code.as_str(), code.status().as_u16()), (text, status), "{error:?}");
+        }
+    }
+
+    #[test]
     fn what_failed_behind_a_port_is_not_told() {
         let secret = || PortError::Damaged { what: "state", why: "/secret/path".to_owned() };
         let errors = [
             ApiError::Port(secret()),
             ApiError::Group(GroupError::Port(secret())),
             ApiError::Revoke(RevokeError::Port(secret())),
+            ApiError::Entry(EntryError::Port(secret())),
         ];
         for error in errors {
             let message = public_message(&error, code_of(&error));

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use halley_core::command::Refusal;
 use halley_core::ports::PortError;
 use halley_core::ports::backup::BackupRefused;
-use halley_core::ports::business::{GroupError, RevokeError};
+use halley_core::ports::business::{EntryError, GroupError, RevokeError};
 use thiserror::Error;
 
 /// Why a call was not done. What of it the caller reads is decided in `error_map`.
@@ -47,6 +47,10 @@ pub(crate) enum ApiError {
     UnknownMessage,
     #[error(transparent)]
     Revoke(#[from] RevokeError),
+    #[error("there are no rooms yet: they come with the gobelieve dialect; send to a user or a group")]
+    NoRooms,
+    #[error(transparent)]
+    Entry(#[from] EntryError),
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error(transparent)]

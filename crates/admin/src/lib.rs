@@ -31,7 +31,6 @@ mod server;
 mod state;
 mod write_deadline;
 
-pub use auth::AdminToken;
 pub use codes::Code;
 pub use config::AdminConfig;
 pub use openapi::document;

@@ -23,6 +23,7 @@ pub(crate) fn api() -> OpenApiRouter<Shared> {
         .merge(routes::devices::routes())
         .merge(routes::relations::routes())
         .merge(routes::messages::routes())
+        .merge(routes::system::routes())
         .merge(routes::timelines::routes())
         .merge(routes::backups::routes())
         .merge(routes::removal::routes())

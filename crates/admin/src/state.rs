@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use halley_core::bearer::BearerToken;
 use halley_core::clock::Clock;
 use halley_core::ids::NodeId;
 use halley_core::metrics::Metrics;
 use halley_core::ports::accounts::{Apps, Groups, Tokens, Users};
 use halley_core::ports::backup::Backups;
-use halley_core::ports::business::{GroupService, Messages, Revocations};
+use halley_core::ports::business::{Announcements, Entries, GroupService, Messages, Revocations};
 use halley_core::ports::cursors::Cursors;
 use halley_core::ports::devices::Devices;
 use halley_core::ports::directory::Directory;
@@ -20,7 +21,6 @@ use halley_core::ports::timelines::{MessageLookup, Timelines};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Semaphore};
 
-use crate::auth::AdminToken;
 use crate::config::AdminConfig;
 use crate::readiness::Readiness;
 
@@ -58,6 +58,10 @@ pub struct AdminState {
     pub message_lookup: Arc<dyn MessageLookup>,
     /// What is remembered of devices.
     pub devices: Arc<dyn Devices>,
+    /// System messages.
+    pub entries: Arc<dyn Entries>,
+    /// To everybody online.
+    pub announcements: Arc<dyn Announcements>,
     /// Who is online.
     pub directory: Arc<dyn Directory>,
     /// Reaches connections.
@@ -83,7 +87,7 @@ pub struct AdminState {
     /// This process.
     pub node: NodeInfo,
     /// What callers must show.
-    pub token: AdminToken,
+    pub token: BearerToken,
     /// The bounds.
     pub config: AdminConfig,
 }

@@ -13,7 +13,7 @@ use halley_core::ids::{AppId, BucketId, NodeId};
 use halley_core::metrics::Metrics;
 use halley_core::ports::gateways::{Gateways, Pushed, Transient};
 use halley_core::reply::Reply;
-use halley_core::session::{ConnAddr, KickReason};
+use halley_core::session::{ConnAddr, KickReason, SessionInfo};
 use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 
@@ -203,6 +203,14 @@ impl<S: Send> Gateways for Gateway<S> {
 
     fn kick(&self, addr: ConnAddr, reason: KickReason) -> bool {
         self.tell(addr, Command::Kick { conn: addr.conn, reason })
+    }
+
+    fn session(&self, addr: ConnAddr) -> Reply<Option<SessionInfo>> {
+        let (answer, answered) = oneshot::channel();
+        if !self.tell(addr, Command::Session { conn: addr.conn, answer }) {
+            return Reply::Ready(None);
+        }
+        Reply::later(async move { answered.await.unwrap_or(None) })
     }
 
     fn push(&self, addr: ConnAddr, what: Transient) -> Reply<Pushed> {

@@ -11,6 +11,7 @@
 
 pub mod app;
 pub mod app_check;
+pub mod bearer;
 pub mod clock;
 pub mod command;
 pub mod device;

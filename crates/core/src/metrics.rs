@@ -192,6 +192,30 @@ impl LoginRefusals {
     }
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Call {
+    service: &'static str,
+    method: &'static str,
+    code: &'static str,
+}
+
+/// Calls answered, by service, method and code; each a fixed set.
+#[derive(Clone, Debug, Default)]
+pub struct Calls(Family<Call, Counter>);
+
+impl Calls {
+    /// Counts one answer.
+    pub fn count(&self, service: &'static str, method: &'static str, code: &'static str) {
+        self.0.get_or_create(&Call { service, method, code }).inc();
+    }
+
+    /// How many there were.
+    #[must_use]
+    pub fn get(&self, service: &'static str, method: &'static str, code: &'static str) -> u64 {
+        self.0.get(&Call { service, method, code }).map_or(0, |counter| counter.get())
+    }
+}
+
 /// How long a stage takes, in seconds.
 #[derive(Clone, Debug)]
 pub struct Stage(Histogram);
@@ -286,6 +310,16 @@ impl Make for Stage {
     }
 }
 
+impl Make for Calls {
+    type Handle = Family<Call, Counter>;
+    fn make() -> Self {
+        Self::default()
+    }
+    fn handle(&self) -> Family<Call, Counter> {
+        self.0.clone()
+    }
+}
+
 metrics! {
     /// Connections open now.
     connections: Gauge = "connections", "Connections open now";
@@ -305,6 +339,10 @@ metrics! {
     messages: Counter = "messages", "Messages accepted and durable";
     /// Sends answered from the dedup window.
     repetitions: Counter = "repetitions", "Sends that were repetitions";
+    /// Entries and system messages that business servers put into timelines.
+    business_entries: Counter = "business_entries", "Entries that business servers put into timelines";
+    /// Calls of business servers, by service, method and code.
+    grpc_calls: Calls = "grpc_calls", "gRPC calls answered, by service, method and code";
     /// Entries pushed to sessions, resends not counted.
     pushes: Counter = "pushes", "Entries pushed to sessions, resends not counted";
     /// Pushes sent again.

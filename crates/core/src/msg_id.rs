@@ -34,6 +34,14 @@ impl MsgIdGenerator {
         self.next_block(wall_ms, 1)
     }
 
+    /// Whether [`MsgIdGenerator::next`] can no longer give this id at this wall time or later, on any node whose clock
+    /// is not behind.
+    #[must_use]
+    pub fn is_past(&self, id: MsgId, wall_ms: u64) -> bool {
+        let floor = wall_ms.saturating_sub(EPOCH_MS) << SEQUENCE_BITS;
+        id.0 > 0 && stamp_of(id) < floor.max(self.last.load(Ordering::Relaxed) + 1)
+    }
+
     /// The first of so many ids (at least 1) that are nobody else's; [`nth_of_block`] gives the others.
     pub fn next_block(&self, wall_ms: u64, count: u32) -> MsgId {
         let floor = wall_ms.saturating_sub(EPOCH_MS) << SEQUENCE_BITS;
@@ -100,6 +108,20 @@ mod tests {
             }
         }
         assert!(generator.next(now_ms) > last);
+    }
+
+    #[test]
+    fn an_id_is_past_once_it_cannot_be_given_any_more() {
+        let generator = MsgIdGenerator::new(NodeId(3), None);
+        let now = 1_700_000_000_000;
+        let given = generator.next(now);
+        assert!(generator.is_past(given, now));
+        assert!(!generator.is_past(MsgId(given.0 + 1), now), "the next one");
+        assert!(generator.is_past(MsgId(given.0 + 1), now + 1), "its millisecond is over");
+        assert!(!generator.is_past(MsgId(i64::MAX), now));
+        assert!(!generator.is_past(MsgId(0), now) && !generator.is_past(MsgId(-5), now));
+        let burst = (0..5_000).map(|_| generator.next(now)).last().expect("made");
+        assert!(generator.is_past(burst, now), "made ahead of the clock");
     }
 
     #[test]

@@ -9,6 +9,19 @@ use halley_core::ports::journal::{AppendRefused, Journal};
 use halley_core::record::Record;
 use halley_core::ticket::Ticket;
 
+/// Hands a record to the journal; waits for room when the tail is full. It is durable when the ticket says so.
+///
+/// # Errors
+/// As [`Journal::append`], but never [`AppendRefused::Full`].
+pub(crate) async fn take(journal: &dyn Journal, record: &Arc<Record>) -> Result<Ticket, AppendRefused> {
+    loop {
+        match journal.append(record) {
+            Err(AppendRefused::Full) => poll_fn(|context| journal.poll_ready(context)).await,
+            taken => return taken,
+        }
+    }
+}
+
 /// Why a record is not in the journal, as far as is known.
 pub(crate) enum NotAppended {
     /// It is larger than the journal takes.
@@ -43,14 +56,10 @@ pub(crate) async fn append_durable(
 /// # Errors
 /// When the record is not in the journal.
 pub(crate) async fn append(journal: &dyn Journal, record: &Arc<Record>) -> Result<Ticket, NotAppended> {
-    loop {
-        match journal.append(record) {
-            Ok(ticket) => return Ok(ticket),
-            Err(AppendRefused::Full) => poll_fn(|context| journal.poll_ready(context)).await,
-            Err(AppendRefused::TooLarge) => return Err(NotAppended::TooLarge),
-            Err(refused) => return Err(NotAppended::Unavailable(unavailable(&refused.to_string()))),
-        }
-    }
+    take(journal, record).await.map_err(|refused| match refused {
+        AppendRefused::TooLarge => NotAppended::TooLarge,
+        refused => NotAppended::Unavailable(unavailable(&refused.to_string())),
+    })
 }
 
 /// Waits until a record is durable; answers its key.
@@ -61,6 +70,6 @@ pub(crate) async fn durable(ticket: Ticket) -> Result<SyncKey, PortError> {
     ticket.await.map_err(|lost| unavailable(&lost.to_string()))
 }
 
-fn unavailable(why: &str) -> PortError {
+pub(crate) fn unavailable(why: &str) -> PortError {
     PortError::Unavailable { what: "journal", why: why.to_owned() }
 }

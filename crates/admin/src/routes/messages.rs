@@ -4,14 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use halley_core::command::{SendOutcome, Target};
 use halley_core::ids::{GroupId, UserId};
-use halley_core::message::Content;
 use halley_core::ports::business::{BusinessSend, Revoke};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::content;
+use crate::content::ContentForm;
 use crate::errors::ApiError;
 use crate::extract::{Body, Object, Segments};
 use crate::lookup::{Names, message_id};
@@ -39,7 +38,7 @@ struct SendMessage {
     client_id: Option<String>,
 }
 
-/// To whom: exactly one of the two.
+/// To whom: exactly one of `user` and `group`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct To {
@@ -48,19 +47,8 @@ struct To {
     user: Option<String>,
     /// A group's id.
     group: Option<String>,
-}
-
-/// What: `text`, or `type` with `body`.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct ContentForm {
-    /// A text; the type is 1.
-    text: Option<String>,
-    /// The content's type, as the txchat dialect numbers them.
-    #[serde(rename = "type")]
-    kind: Option<i32>,
-    /// The content's bytes, base64 (standard alphabet, padded).
-    body: Option<String>,
+    /// A room's id; refused, this version has none.
+    room: Option<String>,
 }
 
 /// A message that is durable.
@@ -100,6 +88,12 @@ struct RevokedMessage {
 
 impl To {
     fn target(self) -> Result<Target, ApiError> {
+        if self.room.is_some() && self.user.is_none() && self.group.is_none() {
+            return Err(ApiError::NoRooms);
+        }
+        if self.room.is_some() {
+            return Err(ApiError::field("to.room", "cannot be given with to.user or to.group"));
+        }
         match (self.user, self.group) {
             (Some(user), None) => Ok(match UserId::from_decimal(&user) {
                 Some(user) => Target::User(user),
@@ -108,24 +102,6 @@ impl To {
             (None, Some(group)) => Ok(GroupId::from_decimal(&group).map_or(Target::NoGroup, Target::Group)),
             (Some(_), Some(_)) => Err(ApiError::field("to.group", "cannot be given with to.user")),
             (None, None) => Err(ApiError::field("to", "either user or group must be given")),
-        }
-    }
-}
-
-impl ContentForm {
-    fn content(self) -> Result<Content, ApiError> {
-        match (self.text, self.kind, self.body) {
-            (Some(text), None, None) => Ok(content::text(&text)),
-            (Some(_), Some(_), _) => Err(ApiError::field("content.type", "cannot be given with text")),
-            (Some(_), None, Some(_)) => Err(ApiError::field("content.body", "cannot be given with text")),
-            (None, Some(kind), Some(body)) => {
-                let bytes = content::from_base64(&body)
-                    .ok_or_else(|| ApiError::field("content.body", "is not padded standard base64"))?;
-                Ok(Content { kind, bytes })
-            }
-            (None, Some(_), None) => Err(ApiError::field("content.body", "must be given with type")),
-            (None, None, Some(_)) => Err(ApiError::field("content.type", "must be given with body")),
-            (None, None, None) => Err(ApiError::field("content", "text, or type with body, must be given")),
         }
     }
 }

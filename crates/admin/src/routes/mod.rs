@@ -16,5 +16,6 @@ pub(crate) mod relations;
 pub(crate) mod removal;
 pub(crate) mod sessions;
 pub(crate) mod stats;
+pub(crate) mod system;
 pub(crate) mod timelines;
 pub(crate) mod tokens;

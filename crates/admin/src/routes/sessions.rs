@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use halley_core::device::{Device, DeviceRecord};
-use halley_core::ids::{AppId, BucketId, ConnId, NodeId, UserId};
+use halley_core::ids::{AppId, UserId};
 use halley_core::session::{ConnAddr, KickReason, SessionInfo};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -27,7 +27,7 @@ struct SessionList {
 /// An authenticated connection.
 #[derive(Serialize, ToSchema)]
 struct SessionBody {
-    /// Its id: node, bucket and connection.
+    /// Its id, which is the connection's key in gRPC calls: node, bucket and connection.
     #[schema(example = "0.1.42")]
     session: String,
     #[schema(example = "1")]
@@ -75,7 +75,7 @@ impl SessionBody {
     fn new(info: &SessionInfo, records: &[DeviceRecord]) -> Self {
         let record = |device: &Device| records.iter().find(|record| record.key == device.key);
         Self {
-            session: session_id(info.addr),
+            session: info.addr.to_string(),
             user_id: info.user_name.to_string(),
             transport: info.transport.as_str(),
             remote: info.remote.to_string(),
@@ -89,21 +89,6 @@ impl SessionBody {
             }),
         }
     }
-}
-
-fn session_id(addr: ConnAddr) -> String {
-    format!("{}.{}.{}", addr.node, addr.bucket, addr.conn)
-}
-
-fn parse_session_id(text: &str) -> Option<ConnAddr> {
-    let mut parts = text.split('.');
-    let addr = ConnAddr {
-        node: NodeId(parts.next()?.parse().ok()?),
-        bucket: BucketId(parts.next()?.parse().ok()?),
-        conn: ConnId(parts.next()?.parse().ok()?),
-    };
-    // Only the form that was given out: no signs, no leading zeros, nothing behind.
-    (session_id(addr) == text).then_some(addr)
 }
 
 /// Tells all connections of a user to close.
@@ -164,7 +149,7 @@ async fn kick(
 ) -> Result<Json<Closed>, ApiError> {
     let app = shared.app(&app).await?.id;
     let user = shared.known_user(app, &uid).await?;
-    let addr = parse_session_id(&session).ok_or(ApiError::UnknownSession)?;
+    let addr: ConnAddr = session.parse().map_err(|_| ApiError::UnknownSession)?;
     let sessions = shared.state.directory.sessions(app, user).await?;
     if !sessions.iter().any(|info| info.addr == addr) {
         return Err(ApiError::UnknownSession);

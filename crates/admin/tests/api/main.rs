@@ -16,5 +16,6 @@ mod server;
 mod sessions;
 mod shapes;
 mod support;
+mod system;
 mod timelines;
 mod tokens;

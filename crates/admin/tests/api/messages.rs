@@ -56,7 +56,7 @@ async fn a_message_that_cannot_be_says_which_field_and_is_not_sent() {
         (json!({"from": "1", "content": text()}), "to"),
         (message(json!({}), text()), "to"),
         (message(json!({"user": "2", "group": "7"}), text()), "to.group"),
-        (message(json!({"room": "7"}), text()), "to.room"),
+        (message(json!({"room": "7", "user": "2"}), text()), "to.room"),
         (message(json!({"user": 2}), text()), "to.user"),
         (message(json!(["2", null]), text()), "to"),
         (message(user(), json!("hi")), "content"),
@@ -72,6 +72,14 @@ async fn a_message_that_cannot_be_says_which_field_and_is_not_sent() {
     for (body, field) in cases {
         api.post(MESSAGES, body).await.invalid(field);
     }
+    assert!(api.world.contents.lock().sends.is_empty());
+}
+
+#[tokio::test]
+async fn a_room_is_refused_with_a_code_of_its_own() {
+    let api = Api::new();
+    let answer = api.post(MESSAGES, message(json!({"room": "7"}), json!({"text": "hi"}))).await;
+    answer.refused(422, "rooms_unsupported");
     assert!(api.world.contents.lock().sends.is_empty());
 }
 

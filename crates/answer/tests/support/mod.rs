@@ -27,7 +27,7 @@ use halley_core::ports::journal::{AppendRefused, Journal};
 use halley_core::ports::relations::{Directions, Pair, Relation, RelationKind, Relations};
 use halley_core::record::Record;
 use halley_core::reply::Reply;
-use halley_core::session::{ConnAddr, KickReason};
+use halley_core::session::{ConnAddr, KickReason, SessionInfo};
 use halley_core::ticket::{Durability, DurableMark, JournalLost, Ticket};
 use parking_lot::Mutex;
 
@@ -100,6 +100,10 @@ impl Gateways for Outcomes {
 
     fn kick(&self, _addr: ConnAddr, _reason: KickReason) -> bool {
         false
+    }
+
+    fn session(&self, _addr: ConnAddr) -> Reply<Option<SessionInfo>> {
+        Reply::Ready(None)
     }
 
     fn push(&self, _addr: ConnAddr, _what: Transient) -> Reply<Pushed> {

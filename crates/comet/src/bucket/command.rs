@@ -5,7 +5,7 @@ use std::time::Instant;
 use halley_core::command::SendOutcome;
 use halley_core::ids::{AppId, ClientSeq, ConnId};
 use halley_core::ports::gateways::{Pushed, Transient};
-use halley_core::session::KickReason;
+use halley_core::session::{KickReason, SessionInfo};
 use tokio::sync::oneshot;
 
 use super::conn::Conn;
@@ -21,6 +21,8 @@ pub(crate) enum Command<S> {
         /// When it was decided.
         at: Instant,
     },
+    /// Tell whose session this is.
+    Session { conn: ConnId, answer: oneshot::Sender<Option<SessionInfo>> },
     /// Push to a session.
     Push { conn: ConnId, what: Transient, answer: oneshot::Sender<Pushed> },
     /// Push to every session of an app.

@@ -32,8 +32,12 @@ impl<S> Bucket<S> {
     pub(crate) fn command(&mut self, command: Command<S>) {
         match command {
             Command::Reply { conn, client_seq, outcome, at } => self.reply(conn, client_seq, outcome, at),
-            Command::Push { conn, what, answer } => {
+            Command::Session { conn, answer } => {
+                let conn = self.conns.find(Token::of_conn(conn)).and_then(|slot| self.conns.get(slot));
                 // Nobody waits any more when this fails.
+                let _ = answer.send(conn.and_then(|conn| conn.session()).map(|session| session.info.clone()));
+            }
+            Command::Push { conn, what, answer } => {
                 let _ = answer.send(self.push_transient(conn, &what));
             }
             Command::Broadcast { app, what, answer } => {

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::command::{SendOutcome, Target};
 use crate::group::{Group, GroupChange, GroupProfile};
 use crate::ids::{AppId, GroupId, MsgId, UserId};
-use crate::message::Content;
+use crate::message::{Content, Conversation, EntryKind};
 use crate::ports::PortError;
 use crate::reply::Reply;
 use bytes::Bytes;
@@ -31,6 +31,117 @@ pub struct BusinessSend {
 pub trait Messages: Send + Sync {
     /// The outcome, once it is decided and durable. Unavailable when the inbound queue is full.
     fn send(&self, send: BusinessSend) -> Reply<Result<SendOutcome, PortError>>;
+}
+
+/// Most users whose inboxes one call fills.
+pub const ENTRY_USERS_MAX: usize = 10_000;
+
+/// Where an entry goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// Into these users' inboxes, whoever the message says it is for.
+    Inboxes(Vec<UserId>),
+    /// Where a member's message to this group would go: its feed, and the members' inboxes unless it is a super group.
+    Group(GroupId),
+}
+
+/// An entry as a business server wants it in timelines. Nobody's permission to say it is checked.
+#[derive(Clone, Debug)]
+pub struct NewEntry {
+    /// The app.
+    pub app: AppId,
+    /// Where it goes.
+    pub place: Place,
+    /// To whom it says it was said.
+    pub conversation: Conversation,
+    /// Who it says sent it; [`UserId::SYSTEM`] for nobody.
+    pub from: UserId,
+    /// A message or a signal.
+    pub kind: EntryKind,
+    /// What.
+    pub content: Content,
+    /// The dialect's own part.
+    pub ext: Bytes,
+    /// Shown with it; it is not looked for among what was sent before: the same message may be put into timelines by
+    /// several calls.
+    pub client_id: Bytes,
+    /// The id it has already; one is made when `None`.
+    pub id: Option<MsgId>,
+    /// Its time, unix milliseconds; now when `None`.
+    pub time_ms: Option<u64>,
+}
+
+/// A message of the system to users.
+#[derive(Clone, Debug)]
+pub struct SystemMessage {
+    /// The app.
+    pub app: AppId,
+    /// To whom; each gets a message of their own.
+    pub users: Vec<UserId>,
+    /// What.
+    pub content: Content,
+    /// The caller's idempotency key, per user; empty is never deduplicated.
+    pub client_id: Bytes,
+}
+
+/// An entry that is durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Placed {
+    /// Its message id.
+    pub id: MsgId,
+    /// Its time, unix milliseconds.
+    pub time_ms: u64,
+}
+
+/// Why an entry was not put anywhere.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EntryError {
+    /// More users than one call takes.
+    #[error("at most {users_max} users in one call")]
+    TooManyUsers {
+        /// The bound.
+        users_max: usize,
+    },
+    /// No such group.
+    #[error("no such group")]
+    UnknownGroup,
+    /// The id given is one that has not been made yet, so it would be made again for another message.
+    #[error("the message id lies ahead of the clock: only ids made before may be given")]
+    IdAhead,
+    /// A dialect could not show it in one frame.
+    #[error("the message is too large")]
+    TooLarge,
+    /// The disk is nearly full.
+    #[error("the server cannot store messages at the moment")]
+    StorageFull,
+    /// A backend did not do its part; some of it may be done.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// Puts entries into timelines for business servers.
+pub trait Entries: Send + Sync {
+    /// Puts one entry into all its timelines; durable when answered.
+    fn append(&self, entry: NewEntry) -> Reply<Result<Placed, EntryError>>;
+    /// Says something to users in the system's name; durable when answered, in the order of the users. After an error
+    /// some may have got it: a repetition with the same client id does not say it to them again.
+    fn system(&self, message: SystemMessage) -> Reply<Result<Vec<Placed>, EntryError>>;
+}
+
+/// What became of an announcement.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Announced {
+    /// Its message id.
+    pub id: MsgId,
+    /// How many sessions were sent it.
+    pub sessions: usize,
+}
+
+/// Says something to everybody who is online, in the system's name; it is in no timeline.
+pub trait Announcements: Send + Sync {
+    /// Says it. [`EntryError::TooLarge`] when no dialect could show it.
+    fn announce(&self, app: AppId, content: Content) -> Reply<Result<Announced, EntryError>>;
 }
 
 /// A group to be made.

@@ -8,7 +8,7 @@ use crate::command::{ReplyTo, SendOutcome};
 use crate::ids::AppId;
 use crate::message::Message;
 use crate::reply::Reply;
-use crate::session::{ConnAddr, KickReason};
+use crate::session::{ConnAddr, KickReason, SessionInfo};
 
 /// What is pushed without being in a timeline: it is gone with the connection. Bounded by the window of the session.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,6 +40,9 @@ pub trait Gateways: Send + Sync {
 
     /// Ends a connection. `false`: it could not be told.
     fn kick(&self, addr: ConnAddr, reason: KickReason) -> bool;
+
+    /// The session at this address; `None` when there is none, or its gateway is too busy to say.
+    fn session(&self, addr: ConnAddr) -> Reply<Option<SessionInfo>>;
 
     /// Pushes to one session. A session that reads its timeline still is given it too: it is not part of the order.
     fn push(&self, addr: ConnAddr, what: Transient) -> Reply<Pushed>;

@@ -14,12 +14,13 @@ use halley_core::ids::NodeId;
 use halley_core::metrics::Metrics;
 use halley_core::msg_id::MsgIdGenerator;
 use halley_core::ports::accounts::GroupProgress;
+use halley_core::ports::dedup::Dedup;
 use halley_core::ports::feed::Feed;
 use halley_core::ports::floors::Floors;
 use halley_core::ports::timelines::{MessageLookup, Timelines};
 use halley_logic::{
-    Authenticator, BusinessMessages, Calls, GroupWriter, LogicService, RevocationPorts, RevocationWriter,
-    Threads,
+    Announcer, Authenticator, BusinessMessages, Calls, EntryPorts, EntryWriter, GroupWriter, LogicService,
+    RevocationPorts, RevocationWriter, Threads,
 };
 use halley_pusher::{FlooredMessages, FlooredTimelines, FreshTimelines, TailFeed};
 use halley_store::{DerivedDedup, GroupApplier, Materializer, Retention, RetentionConfig, RetentionPorts};
@@ -53,6 +54,10 @@ pub struct Roles<S> {
     pub message_lookup: Arc<dyn MessageLookup>,
     /// Sends of business servers.
     pub messages: Arc<BusinessMessages>,
+    /// Entries of business servers.
+    pub entries: Arc<EntryWriter>,
+    /// Announcements.
+    pub announcer: Arc<Announcer>,
     /// Group changes.
     pub group_writer: Arc<GroupWriter>,
     /// Revocations.
@@ -136,9 +141,12 @@ pub fn compose<S: Send + 'static>(
         metrics: Arc::clone(metrics),
         buckets,
     });
+    let dedup = Arc::new(DerivedDedup::new(Arc::clone(&store.tail), Arc::clone(&store.index)));
+    let entries = entries(store, Arc::clone(&dedup) as _, &ids, clock, metrics);
+    let announcer = Announcer::new(Arc::new(gateway.clone()), Arc::clone(&ids), Arc::clone(clock));
     let answer_ports = halley_answer::Ports {
         journal: Arc::clone(&store.journal) as _,
-        dedup: Arc::new(DerivedDedup::new(Arc::clone(&store.tail), Arc::clone(&store.index))),
+        dedup,
         groups: Arc::clone(&store.state) as _,
         apps: Arc::clone(&store.state) as _,
         relations: Arc::clone(&store.state) as _,
@@ -189,6 +197,26 @@ pub fn compose<S: Send + 'static>(
         message_lookup,
         revocations: Arc::new(revocations),
         messages: Arc::new(BusinessMessages::new(logic, calls, Arc::clone(clock), NODE)),
+        entries: Arc::new(entries),
+        announcer: Arc::new(announcer),
         group_writer: Arc::new(group_writer),
+    })
+}
+
+fn entries(
+    store: &Embedded,
+    dedup: Arc<dyn Dedup>,
+    ids: &Arc<MsgIdGenerator>,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+) -> EntryWriter {
+    EntryWriter::new(EntryPorts {
+        groups: Arc::clone(&store.state) as _,
+        users: Arc::clone(&store.state) as _,
+        dedup,
+        journal: Arc::clone(&store.journal) as _,
+        ids: Arc::clone(ids),
+        clock: Arc::clone(clock),
+        metrics: Arc::clone(metrics),
     })
 }

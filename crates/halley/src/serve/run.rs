@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use futures::executor::block_on;
-use halley_admin::{AdminConfig, AdminState, AdminToken, NodeInfo, Readiness};
+use halley_admin::{AdminConfig, AdminState, NodeInfo, Readiness};
 use halley_answer::RateLimit;
 use halley_backends::disk::journal::{DiskJournal, Fsync as JournalFsync, JournalConfig};
 use halley_backends::embedded::ReclaimOptions;
 use halley_backends::{Embedded, Options};
 use halley_core::app::Retention;
+use halley_core::bearer::BearerToken;
 use halley_core::clock::Clock;
 use halley_core::metrics::Metrics;
 use halley_core::ports::accounts::Apps;
@@ -288,6 +289,8 @@ fn admin_state(
         revocations: Arc::clone(&roles.revocations) as _,
         message_lookup: Arc::clone(&roles.message_lookup),
         devices: Arc::clone(&store.state) as _,
+        entries: Arc::clone(&roles.entries) as _,
+        announcements: Arc::clone(&roles.announcer) as _,
         directory: Arc::clone(&roles.directory) as _,
         gateways: Arc::new(roles.gateway.clone()),
         floors: Arc::clone(&store.state) as _,
@@ -300,7 +303,7 @@ fn admin_state(
         clock: Arc::clone(clock),
         readiness: Arc::clone(readiness),
         node: NodeInfo { id: NODE, version: env!("CARGO_PKG_VERSION"), started: clock.now().mono },
-        token: AdminToken::new(&admin_token)
+        token: BearerToken::new(&admin_token)
             .context("the admin token is empty or has characters that no header carries")?,
         config: AdminConfig::default(),
     })

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use halley_core::command::{ReplyTo, SendOutcome};
 use halley_core::device::{Device, DeviceClass, DeviceKey, DeviceRecord};
 use halley_core::ids::{AppId, BucketId, ConnId, MsgId, NodeId, UserId};
+use halley_core::message::Content;
 use halley_core::ports::PortError;
-use halley_core::ports::business::{BusinessSend, Messages};
+use halley_core::ports::business::{
+    Announced, Announcements, BusinessSend, Entries, EntryError, Messages, NewEntry, Placed, SystemMessage,
+};
 use halley_core::ports::devices::Devices;
 use halley_core::ports::directory::Directory;
 use halley_core::ports::gateways::{Gateways, Pushed, Transient};
@@ -149,6 +152,11 @@ impl Gateways for World {
         true
     }
 
+    fn session(&self, addr: ConnAddr) -> Reply<Option<SessionInfo>> {
+        let contents = self.contents.lock();
+        Reply::Ready(contents.sessions.iter().find(|session| session.addr == addr).cloned())
+    }
+
     fn push(&self, _addr: ConnAddr, _what: Transient) -> Reply<Pushed> {
         Reply::Ready(Pushed::Nobody)
     }
@@ -165,6 +173,36 @@ impl Messages for World {
             contents.sends.push(send);
             let accepted = SendOutcome::Accepted { id: MsgId(7_000_000_000_000_000_001), time_ms: NOW_MS };
             Ok(contents.outcome.unwrap_or(accepted))
+        })
+    }
+}
+
+impl Entries for World {
+    fn append(&self, _entry: NewEntry) -> Reply<Result<Placed, EntryError>> {
+        panic!("the API puts no raw entries anywhere")
+    }
+
+    fn system(&self, message: SystemMessage) -> Reply<Result<Vec<Placed>, EntryError>> {
+        self.answer(|contents| {
+            if let Some(error) = contents.entry_error.clone() {
+                return Err(error);
+            }
+            let ids = 0..i64::try_from(message.users.len()).expect("few");
+            contents.system.push(message);
+            Ok(ids.map(|id| Placed { id: MsgId(8_000 + id), time_ms: NOW_MS }).collect())
+        })
+    }
+}
+
+impl Announcements for World {
+    fn announce(&self, app: AppId, content: Content) -> Reply<Result<Announced, EntryError>> {
+        self.answer(|contents| {
+            if let Some(error) = contents.entry_error.clone() {
+                return Err(error);
+            }
+            contents.announced.push(content);
+            let sessions = contents.sessions.iter().filter(|session| session.app == app).count();
+            Ok(Announced { id: MsgId(9_000), sessions })
         })
     }
 }

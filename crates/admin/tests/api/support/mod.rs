@@ -14,7 +14,8 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
-use halley_admin::{AdminConfig, AdminState, AdminToken, NodeInfo, Readiness, router};
+use halley_admin::{AdminConfig, AdminState, NodeInfo, Readiness, router};
+use halley_core::bearer::BearerToken;
 use halley_core::ids::NodeId;
 use halley_core::metrics::Metrics;
 use serde_json::Value;
@@ -94,6 +95,8 @@ pub(crate) fn state(world: &Arc<World>, config: AdminConfig) -> (AdminState, Arc
         revocations: world.clone(),
         message_lookup: world.clone(),
         devices: world.clone(),
+        entries: world.clone(),
+        announcements: world.clone(),
         directory: world.clone(),
         gateways: world.clone(),
         floors: world.clone(),
@@ -106,7 +109,7 @@ pub(crate) fn state(world: &Arc<World>, config: AdminConfig) -> (AdminState, Arc
         clock: world.clone(),
         readiness: Arc::clone(&readiness),
         node: NodeInfo { id: NodeId(0), version: "1.2.3", started: Instant::now() },
-        token: AdminToken::new(TOKEN).expect("a token"),
+        token: BearerToken::new(TOKEN).expect("a token"),
         config,
     };
     (state, readiness, metrics)

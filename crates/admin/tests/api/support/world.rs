@@ -12,10 +12,11 @@ use halley_core::device::DeviceRecord;
 use halley_core::group::Group;
 use halley_core::ids::{AppId, GroupId, UserId};
 use halley_core::key::SyncKey;
+use halley_core::message::Content;
 use halley_core::ports::PortError;
 use halley_core::ports::accounts::{Apps, TokenGrant, Tokens, USER_NAME_BYTES_MAX, Unknown, Users};
 use halley_core::ports::backup::BackupStatus;
-use halley_core::ports::business::{BusinessSend, GroupError, Revoke, RevokeError};
+use halley_core::ports::business::{BusinessSend, EntryError, GroupError, Revoke, RevokeError, SystemMessage};
 use halley_core::ports::floors::FloorOf;
 use halley_core::ports::relations::Relation;
 use halley_core::record::Entry;
@@ -59,6 +60,9 @@ pub(crate) struct Contents {
     pub(crate) outcome: Option<SendOutcome>,
     pub(crate) revokes: Vec<Revoke>,
     pub(crate) revoke_refused: Option<RevokeError>,
+    pub(crate) system: Vec<SystemMessage>,
+    pub(crate) entry_error: Option<EntryError>,
+    pub(crate) announced: Vec<Content>,
     pub(crate) entries: Vec<(TimelineId, Entry)>,
     pub(crate) last_key: u64,
     pub(crate) backup: Option<BackupStatus>,

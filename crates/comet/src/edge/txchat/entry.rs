@@ -55,6 +55,9 @@ pub(crate) fn show(message: &Message, out: &mut Vec<u8>, name: impl FnMut(UserId
 
 fn common(message: &Message, out: &mut Vec<u8>, mut name: impl FnMut(UserId) -> Names) -> Shown {
     let mut number = |user: UserId, at: &mut Number| {
+        if user == UserId::SYSTEM {
+            return Some(Name::Nobody);
+        }
         // An id that is its number needs nobody to be asked.
         if user.is_alias() {
             match name(user) {
@@ -75,7 +78,8 @@ fn common(message: &Message, out: &mut Vec<u8>, mut name: impl FnMut(UserId) -> 
             None => return Shown::Wants(message.app, user),
         },
         Conversation::Group(group) => (1, Name::Number(target_digits.write(group.0))),
-        Conversation::System => return Shown::Skip,
+        // Said to everybody: it names nobody.
+        Conversation::System => (0, Name::Nobody),
     };
     let message = Common {
         channel_type,
@@ -139,6 +143,8 @@ fn login(message: &Message, out: &mut Vec<u8>) -> Shown {
 
 /// An id as clients know it.
 enum Name {
+    /// The system's, which is empty: the field is absent.
+    Nobody,
     /// So many digits of a [`Number`].
     Number(usize),
     Other(Arc<str>),
@@ -147,6 +153,7 @@ enum Name {
 impl Name {
     fn as_str<'a>(&'a self, digits: &'a Number) -> &'a str {
         match self {
+            Self::Nobody => "",
             Self::Number(length) => digits.text(*length),
             Self::Other(name) => name,
         }
@@ -224,6 +231,19 @@ mod tests {
         let shown = show(&private, &mut out, |_| Names::Here("bob".into()));
         assert!(matches!(shown, Shown::Push));
         assert_eq!(Common::parse(&out).expect("is an envelope").target, "bob");
+    }
+
+    #[test]
+    fn the_system_has_no_name() {
+        let mut out = Vec::new();
+        for (conversation, target) in [(Conversation::User(UserId(9)), "9"), (Conversation::System, "")] {
+            let mut said = message(EntryKind::MESSAGE, conversation);
+            said.from = UserId::SYSTEM;
+            said.content.kind = 0;
+            assert!(matches!(show(&said, &mut out, nobody), Shown::Push));
+            let shown = Common::parse(&out).expect("is an envelope");
+            assert_eq!((shown.from, shown.target, shown.msg_type, shown.mid), ("", target, 0, 77));
+        }
     }
 
     #[test]
