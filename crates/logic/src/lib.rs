@@ -20,8 +20,8 @@ mod service;
 mod size;
 mod start;
 
-pub use auth::{Authenticator, Threads};
 pub use announcer::Announcer;
+pub use auth::{Authenticator, Threads};
 pub use business::{BusinessMessages, Calls};
 pub use entries::{EntryPorts, EntryWriter};
 pub use groups::GroupWriter;

@@ -235,7 +235,7 @@ fn check_timeline(
                 wrong.push(format!("{client_id}: acknowledged as {message_id}, stored as {listed}"));
             }
             None => {
-                wrong.push(format!("LOST: {client_id} ({message_id}) was acknowledged and is not in {name}"))
+                wrong.push(format!("LOST: {client_id} ({message_id}) was acknowledged and is not in {name}"));
             }
         }
     }

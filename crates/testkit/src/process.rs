@@ -186,7 +186,7 @@ fn command(data: &Path, options: &Options) -> Command {
         }
     };
     command.arg("serve").arg("--data").arg(data);
-    for listener in ["txchat_tcp", "txchat_ws", "admin"] {
+    for listener in ["txchat_tcp", "txchat_ws", "admin", "comet_grpc", "logic_grpc"] {
         command.arg("--set").arg(format!("listen.{listener}=127.0.0.1:0"));
     }
     for line in &options.set {

@@ -24,6 +24,7 @@ fn a_wrong_command_line_is_exit_2_and_a_wrong_configuration_78() {
         ("txchat.windo=3", "txchat.windo"),
         ("listen.admin=nowhere", "listen.admin"),
         ("txchat.window=0", "1 to 1024"),
+        ("listen.logic_grpc=0.0.0.0:0", "grpc.token"),
     ] {
         let output = halley(&["serve", "--data", data, "--set", line]);
         assert_eq!(output.status.code(), Some(78), "{line}");
@@ -59,17 +60,10 @@ fn verify_says_what_is_there_and_a_running_server_is_not_disturbed() {
     let running = halley(&["verify", "--data", &shown]);
     assert_eq!(running.status.code(), Some(1));
     assert!(text(&running.stderr).contains("in use"), "{}", text(&running.stderr));
-    let second = halley(&[
-        "serve",
-        "--data",
-        &shown,
-        "--set",
-        "listen.txchat_tcp=off",
-        "--set",
-        "listen.txchat_ws=off",
-        "--set",
-        "listen.admin=off",
-    ]);
+    let off = ["txchat_tcp", "txchat_ws", "admin", "comet_grpc", "logic_grpc"];
+    let off = off.map(|listener| format!("listen.{listener}=off"));
+    let off = off.iter().flat_map(|line| ["--set", line.as_str()]);
+    let second = halley(&["serve", "--data", &shown].into_iter().chain(off).collect::<Vec<_>>());
     assert_eq!(second.status.code(), Some(1), "two servers cannot have one data directory");
     assert!(server.stop().success());
     let sound = halley(&["verify", "--data", &shown, "--json"]);

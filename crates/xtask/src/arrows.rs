@@ -14,20 +14,21 @@ pub(crate) const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("pusher", &["core", "wire"], &["backends"]),
     ("store", &["core", "wire"], &["backends"]),
     ("admin", &["core"], &[]),
+    ("grpc", &["core", "wire"], &[]),
     ("bench", &["client", "wire"], &[]),
     (
         "halley",
         &[
-            "admin", "answer", "backends", "bench", "client", "comet", "core", "journal", "logic", "pusher",
-            "store", "sys", "wire",
+            "admin", "answer", "backends", "bench", "client", "comet", "core", "grpc", "journal", "logic",
+            "pusher", "store", "sys", "wire",
         ],
         &[],
     ),
     (
         "testkit",
         &[
-            "admin", "answer", "backends", "client", "comet", "core", "halley", "journal", "logic", "pusher",
-            "store", "wire",
+            "admin", "answer", "backends", "client", "comet", "core", "grpc", "halley", "journal", "logic",
+            "pusher", "store", "wire",
         ],
         &[],
     ),

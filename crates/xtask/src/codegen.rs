@@ -1,4 +1,5 @@
-//! Rust types for the protobufs of `halley-wire`, made from `crates/wire/proto/` without a system `protoc`.
+//! Rust types for the protobufs of `halley-wire` and services for those of `halley-grpc`, made from `crates/*/proto/`
+//! without a system `protoc`.
 //!
 //! The result is committed, so that an ordinary build needs neither this crate nor a compiler of protobufs; the test
 //! below fails when it is stale. Owns no types itself and decides nothing about the wire: that is in the `.proto` files.
@@ -10,8 +11,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use prost_build::Module;
 
-/// The one protobuf package of `halley-wire`.
-const PACKAGE: &str = "halley.txchat";
+/// A crate that has generated code, and the protobuf packages that have a place in it.
+struct Generated {
+    name: &'static str,
+    packages: &'static [&'static str],
+    /// Whether services get a server and a client.
+    services: bool,
+}
+
+const GENERATED: &[Generated] = &[
+    Generated { name: "wire", packages: &["halley.txchat"], services: false },
+    Generated { name: "grpc", packages: &["im.comet", "im.logic"], services: true },
+];
 
 /// Writes every generated file that differs from what is on disk.
 ///
@@ -32,21 +43,37 @@ pub(crate) fn run() -> Result<()> {
 
 /// The generated files by path, as they ought to be.
 fn generate() -> Result<BTreeMap<PathBuf, String>> {
-    let wire = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wire");
-    let root = wire.join("proto");
+    let mut all = BTreeMap::new();
+    for of in GENERATED {
+        let of_crate = generate_crate(of).with_context(|| format!("generate for halley-{}", of.name))?;
+        all.extend(of_crate);
+    }
+    Ok(all)
+}
+
+fn generate_crate(of: &Generated) -> Result<BTreeMap<PathBuf, String>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(of.name);
+    let root = folder.join("proto");
     let files = protox::compile(sources(&root)?, [&root]).context("compile the proto files")?;
     let requests = files.file.into_iter().map(|file| {
         let module = Module::from_protobuf_package_name(file.package());
         (module, file)
     });
-    let generated =
-        prost_build::Config::new().bytes(["."]).generate(requests.collect()).context("generate")?;
-    ensure!(
-        generated.keys().eq([&Module::from_protobuf_package_name(PACKAGE)]),
-        "only package {PACKAGE} has a place in halley-wire"
-    );
-    let path = wire.join("src/gen").join(format!("{PACKAGE}.rs"));
-    Ok(generated.into_values().map(|text| (path.clone(), text)).collect())
+    let mut config = prost_build::Config::new();
+    config.bytes(["."]);
+    if of.services {
+        // Who connects, and who listens, is not the generated code's affair.
+        config.service_generator(tonic_prost_build::configure().build_transport(false).service_generator());
+    }
+    let generated = config.generate(requests.collect()).context("generate")?;
+    let mut texts = BTreeMap::new();
+    for package in of.packages {
+        let text = generated.get(&Module::from_protobuf_package_name(package));
+        let text = text.with_context(|| format!("package {package} is in no proto file"))?;
+        texts.insert(folder.join("src/gen").join(format!("{package}.rs")), text.clone());
+    }
+    ensure!(texts.len() == generated.len(), "only {:?} have a place in halley-{}", of.packages, of.name);
+    Ok(texts)
 }
 
 /// Every `.proto` file one folder below `root`, sorted, so that the result does not depend on the file system.

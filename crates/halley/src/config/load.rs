@@ -154,7 +154,8 @@ fn key_of_variable(name: &str) -> Option<String> {
 }
 
 /// Keys whose value is text, whatever it looks like.
-const TEXT_KEYS: [&str; 5] = ["admin.token", "debug.failpoint", "server.log", "tls.certificate", "tls.key"];
+const TEXT_KEYS: [&str; 6] =
+    ["admin.token", "debug.failpoint", "grpc.token", "server.log", "tls.certificate", "tls.key"];
 
 /// A number, truth value or array as TOML has it; anything else is text, with or without quotes.
 fn parse_value(key: &str, text: &str) -> Value {
@@ -241,6 +242,12 @@ mod tests {
             let error = set(&[line]).expect_err(line);
             assert!(matches!(&error, ConfigError::BadKey { key: named, .. } if named == key), "{error}");
         }
+        let open = "listen.logic_grpc=0.0.0.0:3119";
+        assert!(set(&[open]).expect_err("needs a token").to_string().contains("grpc.token"));
+        assert!(set(&["listen.comet_grpc=[::]:0"]).is_err());
+        assert!(set(&[open, "grpc.token=12345678"]).is_ok());
+        assert!(set(&["listen.logic_grpc=[::1]:0"]).is_ok());
+        assert!(set(&["grpc.token=1234567"]).is_err() && set(&["grpc.token=1234 5678"]).is_err());
         assert_eq!(set(&["window"]), Err(ConfigError::BadSet { text: "window".to_owned() }));
     }
 }

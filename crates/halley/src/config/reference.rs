@@ -64,8 +64,16 @@ const KEYS: &[(&str, &str, &str)] = &[
         "address or off",
         "admin API, health and metrics; loopback, since its token gives everything",
     ),
-    ("listen.comet_grpc", "address or off", "reserved for im.comet.Comet; this version does not serve it"),
-    ("listen.logic_grpc", "address or off", "reserved for im.logic.Logic; this version does not serve it"),
+    (
+        "listen.comet_grpc",
+        "address or off",
+        "gRPC im.comet.Comet for business servers; the original's port, on loopback; elsewhere it needs grpc.token",
+    ),
+    (
+        "listen.logic_grpc",
+        "address or off",
+        "gRPC im.logic.Logic for business servers; the original's port, on loopback; elsewhere it needs grpc.token",
+    ),
     ("listen.replication", "address or off", "reserved for followers; this version does not serve it"),
     (
         "listen.proxy_protocol",
@@ -83,6 +91,11 @@ const KEYS: &[(&str, &str, &str)] = &[
         "admin.token",
         "text, 8 characters at least",
         "bearer token of the admin API; without one it is generated into <data>/admin.token",
+    ),
+    (
+        "grpc.token",
+        "text, 8 characters at least",
+        "bearer token of both gRPC services (metadata `authorization: Bearer TOKEN`); without one they want none",
     ),
     (
         "txchat.handshake_timeout",
@@ -236,6 +249,7 @@ mod tests {
         let mut known: BTreeSet<String> = [
             "admin.token",
             "debug.failpoint",
+            "grpc.token",
             "tls.certificate",
             "tls.key",
             "retention.age",

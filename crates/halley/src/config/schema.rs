@@ -20,6 +20,7 @@ pub struct Config {
     pub listen: ListenConfig,
     pub tls: TlsConfig,
     pub admin: AdminConfig,
+    pub grpc: GrpcConfig,
     pub txchat: TxchatConfig,
     pub journal: JournalConfig,
     pub limits: LimitsConfig,
@@ -52,6 +53,7 @@ pub struct ListenConfig {
 impl Default for ListenConfig {
     fn default() -> Self {
         let everywhere = |port| Listen::At(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port));
+        let loopback = |port| Listen::At(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
         Self {
             txchat_tcp: everywhere(3101),
             txchat_ws: everywhere(3102),
@@ -64,9 +66,9 @@ impl Default for ListenConfig {
             gobelieve_ws_tls: Listen::Off,
             gobelieve_eio_tls: Listen::Off,
             gobelieve_http: Listen::Off,
-            admin: Listen::At(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080)),
-            comet_grpc: Listen::Off,
-            logic_grpc: Listen::Off,
+            admin: loopback(8080),
+            comet_grpc: loopback(3109),
+            logic_grpc: loopback(3119),
             replication: Listen::Off,
             proxy_protocol: Vec::new(),
         }
@@ -89,6 +91,18 @@ pub struct AdminConfig {
 impl std::fmt::Debug for AdminConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AdminConfig").field("token", &self.token.as_ref().map(|_| "***")).finish()
+    }
+}
+
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GrpcConfig {
+    pub token: Option<String>,
+}
+
+impl std::fmt::Debug for GrpcConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GrpcConfig").field("token", &self.token.as_ref().map(|_| "***")).finish()
     }
 }
 
@@ -252,6 +266,7 @@ impl Config {
         if self.admin.token.as_ref().is_some_and(|token| token.len() < 8) {
             return Err(("admin.token", "must be at least 8 characters".to_owned()));
         }
+        self.check_grpc()?;
         if self.server.log.parse::<tracing::Level>().is_err() {
             return Err(("server.log", "must be error, warn, info, debug or trace".to_owned()));
         }
@@ -273,6 +288,28 @@ impl Config {
             (Some(_), None, _) => Err(("tls.key", needs("tls.certificate"))),
             (None, None, Some(listener)) => Err(("tls.certificate", needs(listener))),
             _ => Ok(()),
+        }
+    }
+
+    /// Who reaches the gRPC services can say anything to anybody: from elsewhere only with a token.
+    fn check_grpc(&self) -> Result<(), (&'static str, String)> {
+        match &self.grpc.token {
+            Some(token) if token.len() < 8 || !token.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                Err(("grpc.token", "must be at least 8 printable ASCII characters without spaces".to_owned()))
+            }
+            Some(_) => Ok(()),
+            None => {
+                let listeners = [
+                    ("listen.comet_grpc", self.listen.comet_grpc),
+                    ("listen.logic_grpc", self.listen.logic_grpc),
+                ];
+                let open = listeners.iter().find(|(_, listen)| {
+                    listen.address().is_some_and(|address| !address.ip().to_canonical().is_loopback())
+                });
+                open.map_or(Ok(()), |(key, _)| {
+                    Err((*key, "is not a loopback address: that needs grpc.token".to_owned()))
+                })
+            }
         }
     }
 }

@@ -59,7 +59,7 @@ fn version(data: &Path, findings: &mut Findings) {
             format!("format {found} is newer than this build's {DATA_FORMAT_VERSION}: run the newer Halley"),
         ),
         Ok(found) => {
-            findings.ok("version", format!("format {found}, this build writes {DATA_FORMAT_VERSION}"))
+            findings.ok("version", format!("format {found}, this build writes {DATA_FORMAT_VERSION}"));
         }
         Err(_) => findings
             .act("version", "VERSION cannot be read: restore it, it holds the number of the format (1)"),

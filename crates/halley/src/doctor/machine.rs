@@ -29,7 +29,7 @@ pub(super) fn check(data: &Path, findings: &mut Findings) {
             ),
         ),
         Some(free) if free < FREE_PERCENT_ADVICE => {
-            findings.advise("disk", format!("{free} % free: soon full"))
+            findings.advise("disk", format!("{free} % free: soon full"));
         }
         Some(free) => findings.ok("disk", format!("{free} % free")),
         None => findings.advise("disk", "the free space cannot be told"),

@@ -17,6 +17,7 @@ use halley_core::ports::accounts::GroupProgress;
 use halley_core::ports::dedup::Dedup;
 use halley_core::ports::feed::Feed;
 use halley_core::ports::floors::Floors;
+use halley_core::ports::gateways::Gateways;
 use halley_core::ports::timelines::{MessageLookup, Timelines};
 use halley_logic::{
     Announcer, Authenticator, BusinessMessages, Calls, EntryPorts, EntryWriter, GroupWriter, LogicService,
@@ -110,15 +111,7 @@ pub fn compose<S: Send + 'static>(
         Arc::clone(&applier),
         Arc::clone(metrics),
     );
-    let retention_ports = RetentionPorts {
-        apps: Arc::clone(&store.state) as _,
-        floors,
-        catalog: Arc::clone(&store.catalog),
-        past: Arc::clone(&store.past),
-        clock: Arc::clone(clock),
-        metrics: Arc::clone(metrics),
-    };
-    let retention = Retention::new(RetentionConfig::default(), retention_ports, materializer.grown());
+    let retention = retention(store, floors, &materializer, clock, metrics);
     let directory = Arc::new(MemoryDirectory::default());
     let (bus, readers) = MemoryBus::new(buckets, BUS_PARTITION_MAX);
     let bus = Arc::new(bus);
@@ -141,20 +134,12 @@ pub fn compose<S: Send + 'static>(
         metrics: Arc::clone(metrics),
         buckets,
     });
-    let dedup = Arc::new(DerivedDedup::new(Arc::clone(&store.tail), Arc::clone(&store.index)));
-    let entries = entries(store, Arc::clone(&dedup) as _, &ids, clock, metrics);
-    let announcer = Announcer::new(Arc::new(gateway.clone()), Arc::clone(&ids), Arc::clone(clock));
-    let answer_ports = halley_answer::Ports {
-        journal: Arc::clone(&store.journal) as _,
-        dedup,
-        groups: Arc::clone(&store.state) as _,
-        apps: Arc::clone(&store.state) as _,
-        relations: Arc::clone(&store.state) as _,
-        users: Arc::clone(&store.state) as _,
-        gateways: Arc::new(gateway.clone()),
-        clock: Arc::clone(clock),
-        metrics: Arc::clone(metrics),
-    };
+    let dedup: Arc<dyn Dedup> =
+        Arc::new(DerivedDedup::new(Arc::clone(&store.tail), Arc::clone(&store.index)));
+    let entries = entries(store, Arc::clone(&dedup), &ids, clock, metrics);
+    let gateways: Arc<dyn Gateways> = Arc::new(gateway.clone());
+    let announcer = Announcer::new(Arc::clone(&gateways), Arc::clone(&ids), Arc::clone(clock));
+    let answer_ports = answer_ports(store, dedup, gateways, clock, metrics);
     let app_rate = AppRate::new(answer.app_messages_per_second, clock.now().mono).map(Arc::new);
     let shards = readers
         .into_iter()
@@ -162,14 +147,7 @@ pub fn compose<S: Send + 'static>(
             AnswerShard::new(Box::new(reader), answer_ports.clone(), answer).limited_by(app_rate.clone())
         })
         .collect();
-    let revocations = RevocationWriter::new(RevocationPorts {
-        messages: Arc::clone(&message_lookup),
-        apps: Arc::clone(&store.state) as _,
-        groups: Arc::clone(&store.state) as _,
-        journal: Arc::clone(&store.journal) as _,
-        ids: Arc::clone(&ids),
-        clock: Arc::clone(clock),
-    });
+    let revocations = revocations(store, &message_lookup, &ids, clock);
     let group_writer = GroupWriter::new(
         Arc::clone(&store.state) as _,
         applier as Arc<dyn GroupProgress>,
@@ -201,6 +179,60 @@ pub fn compose<S: Send + 'static>(
         announcer: Arc::new(announcer),
         group_writer: Arc::new(group_writer),
     })
+}
+
+fn retention(
+    store: &Embedded,
+    floors: Arc<dyn Floors>,
+    materializer: &Materializer,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+) -> Retention {
+    let ports = RetentionPorts {
+        apps: Arc::clone(&store.state) as _,
+        floors,
+        catalog: Arc::clone(&store.catalog),
+        past: Arc::clone(&store.past),
+        clock: Arc::clone(clock),
+        metrics: Arc::clone(metrics),
+    };
+    Retention::new(RetentionConfig::default(), ports, materializer.grown())
+}
+
+fn revocations(
+    store: &Embedded,
+    messages: &Arc<dyn MessageLookup>,
+    ids: &Arc<MsgIdGenerator>,
+    clock: &Arc<dyn Clock>,
+) -> RevocationWriter {
+    RevocationWriter::new(RevocationPorts {
+        messages: Arc::clone(messages),
+        apps: Arc::clone(&store.state) as _,
+        groups: Arc::clone(&store.state) as _,
+        journal: Arc::clone(&store.journal) as _,
+        ids: Arc::clone(ids),
+        clock: Arc::clone(clock),
+    })
+}
+
+fn answer_ports(
+    store: &Embedded,
+    dedup: Arc<dyn Dedup>,
+    gateways: Arc<dyn Gateways>,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+) -> halley_answer::Ports {
+    halley_answer::Ports {
+        journal: Arc::clone(&store.journal) as _,
+        dedup,
+        groups: Arc::clone(&store.state) as _,
+        apps: Arc::clone(&store.state) as _,
+        relations: Arc::clone(&store.state) as _,
+        users: Arc::clone(&store.state) as _,
+        gateways,
+        clock: Arc::clone(clock),
+        metrics: Arc::clone(metrics),
+    }
 }
 
 fn entries(

@@ -3,6 +3,7 @@
 mod backups;
 mod bucket;
 mod compose;
+mod grpc;
 mod reclaim;
 mod retention;
 mod run;

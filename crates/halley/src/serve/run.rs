@@ -24,9 +24,11 @@ use halley_core::ports::accounts::Apps;
 use halley_core::ports::backup::Backups;
 use halley_core::ticket::Durability as _;
 use halley_store::RetentionConfig;
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::backups::{ServerBackups, Source};
 use super::bucket::{BucketThread, bind};
@@ -43,12 +45,7 @@ use crate::data_dir;
 /// When it cannot start, or could not go on.
 pub fn run(config: Config, data: PathBuf, certificate: Option<Certificate>) -> Result<()> {
     let began = Instant::now();
-    halley_sys::limit_arenas();
-    std::fs::create_dir_all(&data).with_context(|| format!("make the data directory {}", data.display()))?;
-    data_dir::remove_listeners(&data);
-    if let Err(error) = halley_sys::raise_descriptor_limit() {
-        tracing::warn!(%error, "the descriptor limit could not be raised to its hard limit");
-    }
+    prepare(&data)?;
     let (metrics, registry) = Metrics::new();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = open_store(&config, &data, &metrics)?;
@@ -62,6 +59,7 @@ pub fn run(config: Config, data: PathBuf, certificate: Option<Certificate>) -> R
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let readiness = Arc::new(Readiness::starting());
+    let grpc = super::grpc::api(&config, &store, &roles, &metrics)?;
     let reclaiming = Arc::default();
     let backups = Arc::new(ServerBackups::new(Source {
         data: data.clone(),
@@ -87,23 +85,7 @@ pub fn run(config: Config, data: PathBuf, certificate: Option<Certificate>) -> R
         let metrics = Arc::clone(&metrics);
         Worker::spawn("retention", move |stop| super::retention::run(retention, &metrics, stop))?
     };
-    let reclaimer = match store.reclaimer.lock().take() {
-        None => None,
-        Some(mut reclaimer) => {
-            let after_ms = u64::try_from(config.retention.reclaim_after.0.as_millis()).unwrap_or(u64::MAX);
-            let options = ReclaimOptions::default();
-            let look_every_ms = options.look_every_ms.min(after_ms);
-            reclaimer.configure(ReclaimOptions { window_ms: after_ms, look_every_ms });
-            let every = config.retention.every.0;
-            let shared = super::reclaim::Shared {
-                reclaiming: Arc::clone(&reclaiming),
-                clock: Arc::clone(&clock),
-                metrics: Arc::clone(&metrics),
-            };
-            let work = move |stop: &_| super::reclaim::run(reclaimer, &shared, every, stop);
-            Some(Worker::spawn("reclaim", work)?)
-        }
-    };
+    let reclaimer = reclaim_worker(&config, &store, &reclaiming, &clock, &metrics)?;
     let mut listeners = sockets.addresses();
     let mut threads = Vec::new();
     for ((seat, shard), sockets) in seats.into_iter().zip(shards).zip(sockets.into_buckets()) {
@@ -112,20 +94,8 @@ pub fn run(config: Config, data: PathBuf, certificate: Option<Certificate>) -> R
     drop(comet_ports);
 
     let outcome = runtime.block_on(async {
-        let (stop_admin, admin_stopped) = oneshot::channel::<()>();
-        let admin = match config.listen.admin.address() {
-            None => None,
-            Some(address) => {
-                let listener = TcpListener::bind(address)
-                    .await
-                    .with_context(|| format!("listen.admin: bind {address}"))?;
-                listeners.insert("admin".to_owned(), listener.local_addr().context("listen.admin")?);
-                let stopped = async move {
-                    let _stopped = admin_stopped.await;
-                };
-                Some(tokio::spawn(halley_admin::serve(listener, state, stopped)))
-            }
-        };
+        let admin = Admin::start(&config, state, &mut listeners).await?;
+        let grpc = super::grpc::Services::start(&config, &grpc, &mut listeners).await?;
         data_dir::write_listeners(&data, &listeners)?;
         readiness.clear("starting");
         announce(&listeners, &data, began);
@@ -139,10 +109,8 @@ pub fn run(config: Config, data: PathBuf, certificate: Option<Certificate>) -> R
             let report = gateway.drain(Instant::now() + config.server.drain_timeout.0).await;
             tracing::info!(clean = report.clean, forced = report.forced, "connections are closed");
         }
-        drop(stop_admin);
-        if let Some(admin) = admin {
-            let _ended = admin.await;
-        }
+        grpc.stop().await;
+        admin.stop().await;
         outcome
     });
     if let Err(lost) = outcome {
@@ -162,6 +130,78 @@ pub fn run(config: Config, data: PathBuf, certificate: Option<Certificate>) -> R
     scrubber.stop();
     store.close().context("close the store")?;
     tracing::info!("stopped clean");
+    Ok(())
+}
+
+/// The admin API, unless it is off.
+struct Admin {
+    stop: oneshot::Sender<()>,
+    running: Option<JoinHandle<halley_admin::Drained>>,
+}
+
+impl Admin {
+    async fn start(
+        config: &Config,
+        state: AdminState,
+        listeners: &mut BTreeMap<String, SocketAddr>,
+    ) -> Result<Self> {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = match config.listen.admin.address() {
+            None => None,
+            Some(address) => {
+                let listener = TcpListener::bind(address)
+                    .await
+                    .with_context(|| format!("listen.admin: bind {address}"))?;
+                listeners.insert("admin".to_owned(), listener.local_addr().context("listen.admin")?);
+                let stopped = async move {
+                    let _stopped = stopped.await;
+                };
+                Some(tokio::spawn(halley_admin::serve(listener, state, stopped)))
+            }
+        };
+        Ok(Self { stop, running })
+    }
+
+    /// Accepts nothing more, and waits for the requests in progress.
+    async fn stop(self) {
+        drop(self.stop);
+        if let Some(running) = self.running {
+            let _ended = running.await;
+        }
+    }
+}
+
+/// Gives disk space back, unless somebody has taken that over.
+fn reclaim_worker(
+    config: &Config,
+    store: &Embedded,
+    reclaiming: &Arc<Mutex<()>>,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Worker>> {
+    let Some(mut reclaimer) = store.reclaimer.lock().take() else { return Ok(None) };
+    let after_ms = u64::try_from(config.retention.reclaim_after.0.as_millis()).unwrap_or(u64::MAX);
+    let options = ReclaimOptions::default();
+    let look_every_ms = options.look_every_ms.min(after_ms);
+    reclaimer.configure(ReclaimOptions { window_ms: after_ms, look_every_ms });
+    let every = config.retention.every.0;
+    let shared = super::reclaim::Shared {
+        reclaiming: Arc::clone(reclaiming),
+        clock: Arc::clone(clock),
+        metrics: Arc::clone(metrics),
+    };
+    let work = move |stop: &_| super::reclaim::run(reclaimer, &shared, every, stop);
+    Ok(Some(Worker::spawn("reclaim", work)?))
+}
+
+/// What comes before anything is opened.
+fn prepare(data: &Path) -> Result<()> {
+    halley_sys::limit_arenas();
+    std::fs::create_dir_all(data).with_context(|| format!("make the data directory {}", data.display()))?;
+    data_dir::remove_listeners(data);
+    if let Err(error) = halley_sys::raise_descriptor_limit() {
+        tracing::warn!(%error, "the descriptor limit could not be raised to its hard limit");
+    }
     Ok(())
 }
 

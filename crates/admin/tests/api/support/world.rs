@@ -16,7 +16,9 @@ use halley_core::message::Content;
 use halley_core::ports::PortError;
 use halley_core::ports::accounts::{Apps, TokenGrant, Tokens, USER_NAME_BYTES_MAX, Unknown, Users};
 use halley_core::ports::backup::BackupStatus;
-use halley_core::ports::business::{BusinessSend, EntryError, GroupError, Revoke, RevokeError, SystemMessage};
+use halley_core::ports::business::{
+    BusinessSend, EntryError, GroupError, Revoke, RevokeError, SystemMessage,
+};
 use halley_core::ports::floors::FloorOf;
 use halley_core::ports::relations::Relation;
 use halley_core::record::Entry;
