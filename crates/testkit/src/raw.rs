@@ -167,6 +167,17 @@ impl Raw {
         let _seq = self.send(Op::RECEIVE_MSG_REPLY, push, &[]);
     }
 
+    /// So many bytes as they come from the socket, before any that are read as frames.
+    ///
+    /// # Panics
+    /// When they do not come.
+    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
+        self.stream.set_read_timeout(Some(ANSWER_WITHIN)).expect("a TCP option");
+        let mut bytes = vec![0; count];
+        self.stream.read_exact(&mut bytes).expect("the server sends something");
+        bytes
+    }
+
     /// The next frame within this time. Logins of the user's devices are acknowledged and kept aside for
     /// [`Raw::login_signal`]: they may come at any time.
     ///

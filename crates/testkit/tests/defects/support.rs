@@ -8,7 +8,7 @@ use halley_testkit::http::Admin;
 use halley_testkit::process::{Options, Server};
 use halley_testkit::raw::Raw;
 use halley_testkit::scratch::Scratch;
-use halley_wire::txchat::Op;
+use halley_wire::txchat::{Header, Op, put_frame};
 use serde_json::json;
 
 /// What the server does is done well within this, also on a busy machine.
@@ -30,8 +30,7 @@ impl World {
 
     /// With these `--set` lines.
     pub(crate) fn with(set: &[&str]) -> Self {
-        let set = set.iter().map(|line| (*line).to_owned()).collect();
-        Self::on(Scratch::new(), Options { set, ..Options::default() })
+        Self::on(Scratch::new(), options(set))
     }
 
     fn on(scratch: Scratch, options: Options) -> Self {
@@ -45,6 +44,12 @@ impl World {
     pub(crate) fn killed(self) -> Self {
         self.server.kill();
         Self::on(self.scratch, self.options)
+    }
+
+    /// The next server on the same data, with these `--set` lines; this one is killed if it has not ended by itself.
+    pub(crate) fn again_with(self, set: &[&str]) -> Self {
+        drop(self.server);
+        Self::on(self.scratch, options(set))
     }
 
     /// Where clients connect by TCP.
@@ -129,6 +134,24 @@ pub(crate) fn header(length: i32, op: Op) -> Vec<u8> {
         bytes.extend(word.to_be_bytes());
     }
     bytes
+}
+
+/// A frame.
+pub(crate) fn frame(op: Op, seq: i32, body: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put_frame(&mut bytes, Header { ver: 1, op, seq, ack: 0 }, body).expect("fits");
+    bytes
+}
+
+/// A frame in a WebSocket message of its own.
+pub(crate) fn web_frame(op: Op, seq: i32, body: &[u8]) -> Vec<u8> {
+    let frame = frame(op, seq, body);
+    let length = u16::try_from(frame.len()).expect("is short").to_be_bytes();
+    [&[0x82, 126], &length[..], &frame].concat()
+}
+
+fn options(set: &[&str]) -> Options {
+    Options { set: set.iter().map(|line| (*line).to_owned()).collect(), ..Options::default() }
 }
 
 fn data(scratch: &Scratch) -> PathBuf {
