@@ -2,7 +2,7 @@
 //! message to itself, receives and acknowledges it; then reads the resident memory of this process. The in-memory
 //! server behind the gateway is part of it, with a record of every message and an entry for every session.
 //!
-//! `cargo run --release -p halley-comet --example idle [connections]` (default 10,000).
+//! `cargo run --release -p halley-comet --example idle [connections] [tls]` (default 10,000, without TLS).
 #![allow(clippy::print_stdout, unreachable_pub, missing_docs, reason = "prints a figure")]
 
 #[path = "../tests/common/mod.rs"]
@@ -11,29 +11,38 @@ mod common;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::server::wait_for;
-use common::{Server, client, frame};
+use common::{Identity, Server, client, frame};
 use halley_comet::Config;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     halley_sys::raise_descriptor_limit().expect("may raise the limit");
-    if let [_, role, address, count] = &arguments[..]
+    if let [_, role, address, count, der] = &arguments[..]
         && role == "clients"
     {
         let address = address.parse().expect("an address");
-        return clients(address, count.parse().expect("a number"));
+        return clients(address, count.parse().expect("a number"), &common::hex(der));
     }
     let count: usize = arguments.get(1).map_or(10_000, |count| count.parse().expect("a number"));
     let config = Config::default();
     let server = Server::start(config, 2);
+    let (address, der) = match arguments.get(2) {
+        None => (server.tcp, String::new()),
+        Some(_) => {
+            let identity = Identity::new();
+            server.gateway.set_tls(identity.server());
+            (server.tls, identity.der.iter().map(|byte| format!("{byte:02x}")).collect())
+        }
+    };
     // One connection first, so that what is paid once is not counted.
-    let warm = run_clients(server.tcp, 1);
+    let warm = run_clients(address, 1, &der);
     wait_for(|| server.gateway.connections(), |connections| *connections == 1);
     let before = halley_sys::usage().rss_bytes;
-    let mut child = run_clients(server.tcp, count);
+    let mut child = run_clients(address, count, &der);
     wait_for(|| server.metrics.push_acks.get(), |acks| *acks as usize == count + 1);
     wait_for(|| server.gateway.connections(), |connections| *connections == count + 1);
     let after = halley_sys::usage().rss_bytes;
@@ -47,10 +56,10 @@ fn main() {
     std::process::exit(0);
 }
 
-fn run_clients(address: SocketAddr, count: usize) -> std::process::Child {
+fn run_clients(address: SocketAddr, count: usize, der: &str) -> std::process::Child {
     let program = std::env::current_exe().expect("known");
     let mut child = Command::new(program)
-        .args(["clients", &address.to_string(), &count.to_string()])
+        .args(["clients", &address.to_string(), &count.to_string(), der])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -60,12 +69,23 @@ fn run_clients(address: SocketAddr, count: usize) -> std::process::Child {
     child
 }
 
-fn clients(address: SocketAddr, count: usize) {
+trait Stream: Read + Write {}
+impl<T: Read + Write> Stream for T {}
+
+fn clients(address: SocketAddr, count: usize, der: &[u8]) {
+    let config = (!der.is_empty()).then(|| Identity::client_of_der(der));
     let mut streams = Vec::with_capacity(count);
     for index in 0..count {
         let user = (count * 10 + index).to_string();
-        let mut stream = TcpStream::connect(address).expect("connects");
+        let stream = TcpStream::connect(address).expect("connects");
         stream.set_nodelay(true).expect("is a socket");
+        let mut stream: Box<dyn Stream> = match &config {
+            None => Box::new(stream),
+            Some(config) => {
+                let tls = common::tls::connection(Arc::clone(config));
+                Box::new(rustls::StreamOwned::new(tls, stream))
+            }
+        };
         let mut bytes = frame(1, 1, 0, &client::auth_body(&user, &format!("device-of-{user}")));
         bytes.extend(frame(7, 2, 0, &client::send_body(&user, "c", "hello")));
         stream.write_all(&bytes).expect("writes");

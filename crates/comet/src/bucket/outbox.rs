@@ -88,7 +88,7 @@ impl<S> Bucket<S> {
         let config = &self.shared.config;
         let Some(conn) = self.conns.get_mut(slot) else { return };
         conn.flags.dirty = false;
-        if !conn.flags.blocked {
+        if conn.tls.is_some() && !conn.flags.blocked {
             match conn.seal() {
                 Ok(free) => self.buffers.give(free),
                 Err(reason) => {

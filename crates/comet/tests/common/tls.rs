@@ -23,6 +23,11 @@ impl Identity {
         Self { certificate: made.cert.pem(), key: made.signing_key.serialize_pem(), der, config }
     }
 
+    /// What a client in another process needs to know of it.
+    pub(crate) fn client_of_der(der: &[u8]) -> Arc<ClientConfig> {
+        Arc::new(client_config(&CertificateDer::from(der.to_vec()), rustls::ALL_VERSIONS))
+    }
+
     pub(crate) fn server(&self) -> ServerTls {
         ServerTls::from_pem(self.certificate.as_bytes(), self.key.as_bytes()).expect("belong together")
     }
@@ -51,7 +56,7 @@ fn client_config(
         .with_no_client_auth()
 }
 
-fn connection(config: Arc<ClientConfig>) -> ClientConnection {
+pub(crate) fn connection(config: Arc<ClientConfig>) -> ClientConnection {
     let name = ServerName::try_from("localhost").expect("is a name");
     ClientConnection::new(config, name).expect("begins")
 }
