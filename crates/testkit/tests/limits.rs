@@ -27,7 +27,8 @@ fn closes(admin: &Admin, reason: &str) -> u64 {
 #[test]
 fn an_address_an_app_and_a_user_have_their_bounds() {
     let scratch = Scratch::new();
-    let set = ["limits.connections_per_address=4", "limits.connections_per_app=3", "limits.sessions_per_user=2"];
+    let set =
+        ["limits.connections_per_address=4", "limits.connections_per_app=3", "limits.sessions_per_user=2"];
     let (server, admin) = start(&scratch, &set);
     let address = server.address("txchat_tcp");
     let mut first = Raw::login(address, "demo", "1", Some("a"));
