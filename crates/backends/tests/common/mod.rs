@@ -119,6 +119,11 @@ impl World {
         self.parts().journal.append(&Arc::new(record)).expect("takes it")
     }
 
+    /// Appends where the disk may be off.
+    pub fn append_if_possible(&self, record: Record) -> Option<Ticket> {
+        self.parts().journal.append(&Arc::new(record)).ok()
+    }
+
     /// Appends and waits until it is durable.
     pub fn send(&mut self, record: Record) -> SyncKey {
         let ticket = self.append(record);

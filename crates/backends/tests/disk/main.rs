@@ -8,4 +8,5 @@ mod common;
 mod crash;
 mod damage;
 mod failures;
+mod reclaim;
 mod versions;
