@@ -148,6 +148,8 @@ fn a_device_comes_back_to_where_its_feeds_stand() {
     assert!(pushes.iter().any(|(_, text)| text == "g4"), "{pushes:?}");
     client.ack(private.0);
     world.settle();
+    // Its sender has the receipt by then.
+    world.pass(Duration::from_millis(50));
     client.end.cut();
     world.settle();
     let cursor = saved(&world);

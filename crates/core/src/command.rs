@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::device::{Device, Start};
 use crate::event::Login;
 use crate::ids::{AppId, ClientSeq, GroupId, MsgId, NodeId, UserId};
+use crate::key::SyncKey;
 use crate::message::Content;
 use crate::session::{ConnAddr, Transport};
 
@@ -53,8 +54,23 @@ pub struct Connected {
     pub user_name: Arc<str>,
     /// Where the device's cursor stands: entries above it are for this session.
     pub start: Start,
+    /// The largest cursor of the user's devices: up to there, senders have their receipts.
+    pub received: SyncKey,
     /// When it logged in, unix milliseconds.
     pub since_ms: u64,
+}
+
+/// Private messages of one sender have reached their reader.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Receipt {
+    /// The app.
+    pub app: AppId,
+    /// Whom they have reached.
+    pub reader: UserId,
+    /// Who sent them.
+    pub sender: UserId,
+    /// The messages, at most 1,000.
+    pub messages: Vec<MsgId>,
 }
 
 /// Why a login is refused. Only [`ConnectRefused::NewerDevice`] is told the client in the dialect's own words (spec 1.4);

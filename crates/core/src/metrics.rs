@@ -351,6 +351,8 @@ metrics! {
     push_acks: Counter = "push_acks", "Pushes acknowledged by clients";
     /// Times a session fell behind the feed and read its timeline again.
     sessions_behind: Counter = "sessions_behind", "Times a session fell behind the live feed";
+    /// Receipts written: entries that say which private messages have reached their reader.
+    receipts: Counter = "receipts", "Receipts written for private messages that reached their reader";
     /// Times a feed of a super group began to lag behind its session.
     feeds_lagging: Counter = "feeds_lagging", "Times a feed of a super group began to lag behind its session";
     /// Times a feed reader fell behind the tail.

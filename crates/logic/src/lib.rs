@@ -15,6 +15,7 @@ mod business;
 mod devices;
 mod entries;
 mod groups;
+mod receipts;
 mod revoke;
 mod service;
 mod size;

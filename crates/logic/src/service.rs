@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use halley_core::clock::{Clock, Now};
-use halley_core::command::{ConnectRefused, ConnectRequest, Connected, InboundSend, SendCommand};
+use halley_core::command::{ConnectRefused, ConnectRequest, Connected, InboundSend, Receipt, SendCommand};
 use halley_core::device::DeviceCursor;
 use halley_core::ids::{AppId, GroupId, UserId};
 use halley_core::key::SyncKey;
@@ -17,6 +17,7 @@ use halley_core::ports::cursors::Cursors;
 use halley_core::ports::devices::Devices;
 use halley_core::ports::directory::Directory;
 use halley_core::ports::gateways::Gateways;
+use halley_core::ports::journal::Journal;
 use halley_core::ports::logic::{Logic, SendRefused};
 use halley_core::ports::timelines::Timelines;
 use halley_core::reply::{BoxFuture, Reply};
@@ -47,6 +48,8 @@ pub struct Ports {
     pub directory: Arc<dyn Directory>,
     /// Reaches connections.
     pub gateways: Arc<dyn Gateways>,
+    /// Receipts go here.
+    pub journal: Arc<dyn Journal>,
     /// Sends go here.
     pub bus: Arc<dyn Bus>,
     /// What authentication keeps between logins.
@@ -78,7 +81,7 @@ impl LogicService {
         let proven = self.ports.authenticate(&request, now.wall_ms).await?;
         let (app, user) = (proven.app.id, proven.user);
         let records = self.ports.check_device(&request, app, user).await?;
-        let start = self.ports.start(&request, app, user, &records, now.wall_ms).await?;
+        let (start, received) = self.ports.start(&request, app, user, &records, now.wall_ms).await?;
         // Later than every login before it, so that there is one newest phone.
         let before_ms = records.iter().map(|record| record.logged_in_ms).max();
         let since_ms = now.wall_ms.max(before_ms.map_or(0, |before_ms| before_ms.saturating_add(1)));
@@ -87,7 +90,7 @@ impl LogicService {
             token_use.keep();
         }
         let (app, user_name) = (proven.app, proven.user_name);
-        Ok(Connected { app, user, user_name, start, since_ms })
+        Ok(Connected { app, user, user_name, start, received, since_ms })
     }
 
     async fn login_counted(self, request: ConnectRequest, now: Now) -> Result<Connected, ConnectRefused> {
@@ -145,6 +148,10 @@ impl Logic for LogicService {
             ports.progress.reach(at_least).await?;
             ports.groups.feeds_of(app, user).await
         }))
+    }
+
+    fn receipt(&self, receipt: Receipt, now: Now) -> Reply<Result<(), PortError>> {
+        now_or_later(Box::pin(self.ports.clone().append_receipt(receipt, now)))
     }
 
     fn send(&self, command: SendCommand, now: Now) -> Result<(), SendRefused> {

@@ -16,7 +16,8 @@ use crate::service::Ports;
 const LOOK_BACK_BYTES_MAX: usize = 1 << 20;
 
 impl Ports {
-    /// Where the session begins; a device that is new is remembered there, durably.
+    /// Where the session begins, and the largest cursor of the user's devices; a device that is new is remembered there,
+    /// durably.
     pub(crate) async fn start(
         &self,
         request: &ConnectRequest,
@@ -24,12 +25,14 @@ impl Ports {
         user: UserId,
         records: &[DeviceRecord],
         now_ms: u64,
-    ) -> Result<Start, ConnectRefused> {
+    ) -> Result<(Start, SyncKey), ConnectRefused> {
         let inbox = TimelineId::Inbox(app, user);
-        let Some(device) = &request.device else {
-            return self.timelines.head(inbox).await.map(Start::at).map_err(unavailable);
-        };
         let known = self.cursors.load(app, user).await.map_err(unavailable)?;
+        let received = known.iter().map(|cursor| cursor.position).max().unwrap_or(SyncKey::START);
+        let Some(device) = &request.device else {
+            let head = self.timelines.head(inbox).await.map_err(unavailable)?;
+            return Ok((Start::at(head), received));
+        };
         let start = match start_of(&device.key, device.class, &known) {
             DeviceStart::At(start) => start,
             DeviceStart::AtMost(start) => start.at_most(self.look_back(inbox, now_ms).await?),
@@ -39,7 +42,7 @@ impl Ports {
             let cursor = cursor(device, app, user, start.clone(), now_ms);
             self.cursors.begin(cursor).await.map_err(unavailable)?;
         }
-        Ok(start)
+        Ok((start, received))
     }
 
     /// Below the oldest entry that is among the newest 1,000 and of the last 7 days.

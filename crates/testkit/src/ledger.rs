@@ -45,6 +45,8 @@ struct State {
     said: HashMap<String, Said>,
     acknowledged: HashMap<String, i64>,
     shown: BTreeMap<DeviceName, Vec<(String, i64)>>,
+    /// Message ids of which a device was told that they have reached their reader.
+    received: BTreeMap<DeviceName, HashSet<i64>>,
     feed: Feed,
     wrong: Vec<String>,
 }
@@ -117,6 +119,39 @@ impl Ledger {
         self.with(|state| {
             state.shown.entry(device.clone()).or_default().push((client_id.to_owned(), message_id));
         });
+    }
+
+    /// A device was told that these have reached their reader.
+    pub fn received(&self, device: &DeviceName, ids: impl IntoIterator<Item = i64>) {
+        self.with(|state| state.received.entry(device.clone()).or_default().extend(ids));
+    }
+
+    /// Receipts that are missing, when every device has been shown everything: of each private message to somebody else,
+    /// on every device of its sender; and those of what was not said so.
+    pub fn check_receipts(&self, devices: &[DeviceName]) -> Vec<String> {
+        self.with(|state| {
+            let mut wrong = Vec::new();
+            let is_private = |said: &Said| matches!(&said.to, To::User(to) if *to != said.from);
+            let of_user = |user: &str| -> HashMap<i64, &String> {
+                let own = state.acknowledged.iter();
+                let own = own.filter(|(client_id, _)| state.said[*client_id].from == user);
+                let own = own.filter(|(client_id, _)| is_private(&state.said[*client_id]));
+                own.map(|(client_id, id)| (*id, client_id)).collect()
+            };
+            for device in devices {
+                let owed = of_user(&device.user);
+                let received = state.received.get(device).cloned().unwrap_or_default();
+                let missing: Vec<_> = owed.iter().filter(|(id, _)| !received.contains(id)).take(5).collect();
+                if !missing.is_empty() {
+                    wrong.push(format!("{device:?} has no receipts of {missing:?}"));
+                }
+                let foreign: Vec<_> = received.iter().filter(|id| !owed.contains_key(id)).take(5).collect();
+                if !foreign.is_empty() {
+                    wrong.push(format!("{device:?} has receipts of {foreign:?}, which it is owed none for"));
+                }
+            }
+            wrong
+        })
     }
 
     /// How many messages were acknowledged.

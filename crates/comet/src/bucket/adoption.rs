@@ -95,6 +95,7 @@ impl<S> Bucket<S> {
         let (app, user) = (connected.app.id, connected.user);
         let inbox = TimelineId::Inbox(app, user);
         let is_first = self.followers.add(inbox, slot);
+        self.followers.raise_mark(inbox, connected.received);
         let need = if is_first { self.feed.attach(inbox) } else { self.feed.position() };
         let idle = self.tick.after(self.config().idle_timeout);
         let delay = self.config().resend_delay_min;

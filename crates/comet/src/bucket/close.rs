@@ -42,8 +42,12 @@ impl<S> Bucket<S> {
         tracing::debug!(remote = %conn.remote, ?reason, "connection closed");
         if let Phase::Open(session) = &conn.phase {
             self.metrics().sessions.dec();
-            let cursor = session.cursor(self.now.wall_ms);
+            let cursor = self.cursor_to_save(session);
+            let whole = session.cursor(self.now.wall_ms).filter(|whole| Some(whole) != cursor.as_ref());
             self.ports.logic.offline(&session.info, cursor);
+            if let Some(whole) = whole {
+                self.save_later(whole);
+            }
         }
         self.leave_limits(&conn);
         let is_whole = conn.pending() == 0;

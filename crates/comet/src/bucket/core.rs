@@ -16,6 +16,7 @@ use super::followers::Followers;
 use super::following::Following;
 use super::io::Deferred;
 use super::outbox::Buffers;
+use super::receipts::{Owed, Receipts};
 use super::render::Renderer;
 use super::slots::{Slots, Token};
 use super::tick::Tick;
@@ -37,6 +38,7 @@ pub struct Bucket<S> {
     pub(crate) conns: Slots<Conn<S>>,
     pub(crate) followers: Followers,
     pub(crate) following: Following,
+    pub(crate) receipts: Receipts,
     pub(crate) wheel: Wheel,
     pub(crate) renderer: Renderer,
     pub(crate) buffers: Buffers,
@@ -72,6 +74,8 @@ pub(crate) struct Work<S> {
     pub(crate) shown: bool,
     /// Decision times of the answers of this turn.
     pub(crate) answered: Vec<Instant>,
+    /// Scratch: what acknowledgements owe.
+    pub(crate) owed: Vec<Owed>,
     /// Scratch: followers of a timeline; timers that fired.
     pub(crate) slots: Vec<u32>,
 }
@@ -90,6 +94,7 @@ impl<S> Default for Work<S> {
             retry_at: None,
             shown: false,
             answered: Vec::new(),
+            owed: Vec::new(),
             slots: Vec::new(),
         }
     }
@@ -110,6 +115,7 @@ impl<S> Bucket<S> {
             conns: Slots::new(),
             followers: Followers::default(),
             following: Following::default(),
+            receipts: Receipts::default(),
             wheel: Wheel::new(),
             renderer: Renderer::new(),
             buffers: Buffers::default(),

@@ -78,6 +78,7 @@ impl<S> Bucket<S> {
         drain.done.push(done);
         self.work.readable.clear();
         self.work.behind.clear();
+        self.receipts.hurry();
     }
 
     /// Closes what owes nothing any more, and everything once the deadline has come.
@@ -90,7 +91,9 @@ impl<S> Bucket<S> {
         for slot in self.conns.taken() {
             let Some(conn) = self.conns.get(slot) else { continue };
             let unanswered = conn.session().map_or(0, |session| session.unanswered);
-            if conn.pending() == 0 && conn.held.is_none() && unanswered == 0 {
+            let owes =
+                conn.session().is_some_and(|session| self.receipts.owes(session.info.app, session.info.user));
+            if conn.pending() == 0 && conn.held.is_none() && unanswered == 0 && !owes {
                 step.clean += 1;
             } else if force {
                 step.forced += 1;

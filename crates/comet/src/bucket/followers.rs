@@ -99,7 +99,7 @@ impl Slots {
 struct Followed {
     slots: Slots,
     /// Of a feed: nothing of it that the bucket has been given is newer. So a session needs no read for a feed without
-    /// news.
+    /// news. Of an inbox: the largest cursor of the user's devices.
     mark: SyncKey,
 }
 

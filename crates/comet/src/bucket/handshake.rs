@@ -88,6 +88,10 @@ impl<S> Bucket<S> {
                 self.feeds_came(app, user, at_least, result);
                 return;
             }
+            Answer::Receipt(number, result) => {
+                self.receipt_came(number, result);
+                return;
+            }
             answer => answer,
         };
         let Some(slot) = self.conns.find(completed.token) else {
@@ -100,8 +104,8 @@ impl<S> Bucket<S> {
             }
             Answer::Page(track, result) => self.page_came(slot, track, result),
             Answer::Name(_, _, result) => self.name_came(slot, result.is_ok()),
-            // Its own way above: it is the user's, not a connection's.
-            Answer::Feeds(..) => {}
+            // Their own way above: they are a user's, not a connection's.
+            Answer::Feeds(..) | Answer::Receipt(..) => {}
         }
     }
 }

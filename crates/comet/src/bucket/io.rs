@@ -84,5 +84,6 @@ pub(crate) enum Answer {
     Connect(Result<Connected, ConnectRefused>),
     Page(Track, Result<Page, PortError>),
     Name(AppId, UserId, Result<Option<Arc<str>>, PortError>),
+    Receipt(u64, Result<(), PortError>),
     Feeds(AppId, UserId, SyncKey, Result<Feeds, PortError>),
 }

@@ -163,11 +163,11 @@ mod tests {
         lagging.add(lag(7, 30, 30, 40, 0));
         assert_eq!(lagging.merge(key(50), &window, key(60)), None, "not caught up");
         lagging.get_mut(GroupId(7)).expect("lags").seen = key(40);
-        window.push(Track::Feed(GroupId(7)), key(40), body(), Tick(0));
+        window.push(Track::Feed(GroupId(7)), key(40), body(), Tick(0), None);
         assert_eq!(lagging.merge(key(50), &window, key(60)), None, "outstanding");
         let mut window = Window::new();
         assert_eq!(lagging.merge(key(50), &window, key(39)), None, "ahead of the bucket");
-        window.push(Track::Main, key(45), body(), Tick(0));
+        window.push(Track::Main, key(45), body(), Tick(0), None);
         assert_eq!(lagging.merge(key(35), &window, key(60)), None, "the cursor would go back to 35");
         assert_eq!(lagging.merge(key(40), &window, key(60)), Some(key(40)));
         assert!(lagging.is_empty());

@@ -8,7 +8,7 @@
 //! One concept a file: `accept`, `limits`, `unwrap` (PROXY header and TLS), `handshake` (to Auth), `adoption` (to the user's bucket), `input` (bytes to frames),
 //! `frames` (what each op does), `sends` (messages up and their outcomes), `push` (frames down, acknowledgements,
 //! resends), `transient` (pushes of what is in no timeline), `live` (the journal's feed), `catch_up` (the timelines),
-//! `following` (which feeds of super groups a user follows), `timers`, `outbox` (bytes down), `close`, `drain`.
+//! `following` (which feeds of super groups a user follows), `receipts` (what senders are owed), `timers`, `outbox` (bytes down), `close`, `drain`.
 
 mod accept;
 mod adoption;
@@ -29,6 +29,7 @@ mod limits;
 mod live;
 mod outbox;
 mod push;
+mod receipts;
 mod render;
 mod sends;
 mod session;

@@ -9,6 +9,7 @@ use halley_wire::txchat::{Header, Op};
 
 use super::conn::CloseReason;
 use super::core::Bucket;
+use super::receipts::Owed;
 use super::render::Rendered;
 use super::tick::Tick;
 use super::window::{Acked, PushSeq, Track};
@@ -34,7 +35,11 @@ impl<S> Bucket<S> {
     /// How many pushes a session can be given now.
     pub(crate) fn room(&self, slot: u32) -> usize {
         let Some(conn) = self.conns.get(slot) else { return 0 };
-        if conn.closing.is_some() || conn.pending() >= self.config().push_bytes_max || self.drain.is_some() {
+        if conn.closing.is_some()
+            || conn.pending() >= self.config().push_bytes_max
+            || self.drain.is_some()
+            || self.receipts.is_full()
+        {
             return 0;
         }
         let used = conn.session().map_or(usize::MAX, |session| session.window.len());
@@ -53,9 +58,10 @@ impl<S> Bucket<S> {
             };
             let Some(seen) = session.seen_of(track) else { return Given::Full };
             let part = session.partly.shown_of(entry.key);
+            let owed = Owed::of(&entry.record.message, entry.key, session.info.user);
             match self.renderer.render(entry, part, &*self.ports.users) {
                 Rendered::Body(body, false) => {
-                    let _seq = self.push(slot, track, entry.key, &body);
+                    let _seq = self.push(slot, track, entry.key, &body, owed);
                     if part > 0
                         && let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut())
                     {
@@ -64,7 +70,7 @@ impl<S> Bucket<S> {
                     return Given::Whole;
                 }
                 Rendered::Body(body, true) => {
-                    let _seq = self.push(slot, track, seen, &body);
+                    let _seq = self.push(slot, track, seen, &body, None);
                     if let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) {
                         session.partly.show(entry.key, part + 1);
                     }
@@ -94,13 +100,20 @@ impl<S> Bucket<S> {
 
     /// Pushes a frame, which shows everything of the track up to `key`; the caller has seen that there is room. Answers the
     /// push sequence.
-    pub(crate) fn push(&mut self, slot: u32, track: Track, key: SyncKey, body: &Arc<[u8]>) -> i32 {
+    pub(crate) fn push(
+        &mut self,
+        slot: u32,
+        track: Track,
+        key: SyncKey,
+        body: &Arc<[u8]>,
+        owed: Option<Owed>,
+    ) -> i32 {
         let (tick, delay) = (self.tick, self.config().resend_delay_min);
         let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) else {
             return 0;
         };
         let first = session.window.is_empty();
-        let seq = session.window.push(track, key, Arc::clone(body), tick);
+        let seq = session.window.push(track, key, Arc::clone(body), tick, owed);
         session.set_seen(track, key);
         if first {
             session.resend.restart(tick, delay, true);
@@ -113,8 +126,12 @@ impl<S> Bucket<S> {
 
     /// Everything of the track up to `key` needs no push.
     pub(crate) fn pass(&mut self, slot: u32, track: Track, key: SyncKey) {
-        let session = self.conns.get_mut(slot).and_then(|conn| conn.session_mut());
-        if session.is_some_and(|session| session.pass(track, key)) {
+        let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) else {
+            return;
+        };
+        let before = session.acked;
+        if session.pass(track, key) {
+            self.main_moved(slot, before, &mut Vec::new());
             self.cursor_moved(slot);
         }
     }
@@ -122,8 +139,12 @@ impl<S> Bucket<S> {
     /// Gives feeds that have caught up back to the main position.
     pub(crate) fn merge(&mut self, slot: u32) {
         let feed = self.feed.position();
-        let session = self.conns.get_mut(slot).and_then(|conn| conn.session_mut());
-        if session.is_some_and(|session| session.merge(feed)) {
+        let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) else {
+            return;
+        };
+        let before = session.acked;
+        if session.merge(feed) {
+            self.main_moved(slot, before, &mut Vec::new());
             self.cursor_moved(slot);
         }
     }
@@ -134,7 +155,9 @@ impl<S> Bucket<S> {
         let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) else {
             return;
         };
-        match session.window.ack(PushSeq::from_wire(ack)) {
+        let before = session.acked;
+        let mut owed = std::mem::take(&mut self.work.owed);
+        match session.window.ack(PushSeq::from_wire(ack), &mut owed) {
             Acked::Unknown => {
                 self.metrics().drops.ack_unknown.inc();
             }
@@ -146,11 +169,14 @@ impl<S> Bucket<S> {
                 let outstanding = !session.window.is_empty();
                 session.resend.restart(tick, delay, outstanding);
                 self.metrics().push_acks.inc();
+                self.main_moved(slot, before, &mut owed);
                 self.cursor_moved(slot);
                 self.merge(slot);
                 self.queue_catch_up(slot);
             }
         }
+        owed.clear();
+        self.work.owed = owed;
     }
 
     /// The resend timer is due: what is old enough goes again, with the same sequence and bytes.
@@ -179,7 +205,7 @@ impl<S> Bucket<S> {
     }
 
     /// The cursor has moved: it is saved within the interval.
-    fn cursor_moved(&mut self, slot: u32) {
+    pub(crate) fn cursor_moved(&mut self, slot: u32) {
         let due = self.tick.after(self.config().cursor_interval);
         let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) else {
             return;

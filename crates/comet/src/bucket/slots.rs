@@ -9,6 +9,11 @@ pub struct Token {
     pub(crate) tenant: u32,
 }
 
+impl Token {
+    /// Nobody's, for what belongs to no connection.
+    pub(crate) const NOBODY: Self = Self { slot: u32::MAX, tenant: u32::MAX };
+}
+
 const SLOT_BITS: u32 = 20;
 const TENANT_BITS: u32 = 26;
 

@@ -68,7 +68,7 @@ impl<S> Bucket<S> {
 
     fn save_cursor(&mut self, slot: u32) {
         let session = self.conns.get(slot).and_then(|conn| conn.session());
-        if let Some(cursor) = session.and_then(|session| session.cursor(self.now.wall_ms)) {
+        if let Some(cursor) = session.and_then(|session| self.cursor_to_save(session)) {
             self.ports.logic.cursor(cursor);
         }
     }

@@ -71,7 +71,7 @@ impl<S> Bucket<S> {
             // It covers what is shown already: the cursor passes it with the push before.
             Bytes::Push(body) => {
                 let seen = session.seen;
-                Pushed::Sent(self.push(slot, Track::Main, seen, body))
+                Pushed::Sent(self.push(slot, Track::Main, seen, body, None))
             }
             Bytes::Reply(seq, body) => {
                 let header = Header { ver: session.version, op: Op::SEND_MSG_REPLY, seq: *seq, ack: *seq };

@@ -51,6 +51,7 @@ impl<S> Bucket<S> {
         self.read_sockets(io);
         self.catch_up_sessions();
         self.hand_over(io);
+        self.write_receipts();
         self.flush(io);
         self.drain_step();
         self.say_farewells(io);
@@ -83,7 +84,8 @@ impl<S> Bucket<S> {
     pub fn next_deadline(&self) -> Option<Instant> {
         let retry = self.work.retry_at;
         let drain = self.drain.as_ref().and_then(Drain::due);
-        let due = [self.wheel.next_step(), retry, drain].into_iter().flatten().min()?;
+        let due =
+            [self.wheel.next_step(), retry, drain, self.receipts.next_due()].into_iter().flatten().min()?;
         due.instant(self.start)
     }
 

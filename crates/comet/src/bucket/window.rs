@@ -7,6 +7,7 @@ use std::sync::Arc;
 use halley_core::ids::GroupId;
 use halley_core::key::SyncKey;
 
+use super::receipts::Owed;
 use super::tick::Tick;
 
 /// The sequence of a push on its connection: 1, 2, 3, …; wraps.
@@ -47,6 +48,8 @@ struct Push {
     /// `None` once it is acknowledged.
     body: Option<Arc<[u8]>>,
     sent: Tick,
+    /// What its acknowledgement owes.
+    owed: Option<Owed>,
 }
 
 /// What an acknowledgement did.
@@ -81,9 +84,16 @@ impl Window {
     }
 
     /// Adds a push and answers its sequence.
-    pub(crate) fn push(&mut self, track: Track, key: SyncKey, body: Arc<[u8]>, now: Tick) -> PushSeq {
+    pub(crate) fn push(
+        &mut self,
+        track: Track,
+        key: SyncKey,
+        body: Arc<[u8]>,
+        now: Tick,
+        owed: Option<Owed>,
+    ) -> PushSeq {
         let seq = self.first.plus(self.pushes.len());
-        self.pushes.push_back(Push { track, covers: key, body: Some(body), sent: now });
+        self.pushes.push_back(Push { track, covers: key, body: Some(body), sent: now, owed });
         seq
     }
 
@@ -105,8 +115,8 @@ impl Window {
         true
     }
 
-    /// Takes an acknowledgement.
-    pub(crate) fn ack(&mut self, seq: PushSeq) -> Acked {
+    /// Takes an acknowledgement; what the track's cursor has passed by it owes goes to `owed`.
+    pub(crate) fn ack(&mut self, seq: PushSeq, owed: &mut Vec<Owed>) -> Acked {
         let index = seq.0.wrapping_sub(self.first.0) as usize;
         let Some(push) = self.pushes.get_mut(index) else {
             return Acked::Unknown;
@@ -115,7 +125,7 @@ impl Window {
             return Acked::Unknown;
         }
         let track = push.track;
-        let moved = self.prefix_from(track, index);
+        let moved = self.prefix_from(track, index, owed);
         while self.pushes.pop_front_if(|push| push.body.is_none()).is_some() {
             self.first = self.first.plus(1);
         }
@@ -127,14 +137,16 @@ impl Window {
     }
 
     /// How far the acknowledged prefix of a track goes, if the push at `index` is part of it.
-    fn prefix_from(&self, track: Track, index: usize) -> Option<SyncKey> {
-        let mut of_track = self.pushes.iter().enumerate().filter(|(_, push)| push.track == track);
+    fn prefix_from(&mut self, track: Track, index: usize, owed: &mut Vec<Owed>) -> Option<SyncKey> {
+        let of_track = self.pushes.iter_mut().enumerate();
+        let mut of_track = of_track.filter(|(_, push)| push.track == track);
         let mut reached = None;
         let first_missing = of_track.find_map(|(place, push)| {
             if push.body.is_some() {
                 return Some(place);
             }
             reached = Some(push.covers);
+            owed.extend(push.owed.take());
             None
         });
         reached.filter(|_| first_missing.is_none_or(|missing| missing > index))
@@ -160,6 +172,10 @@ mod tests {
         SyncKey::from_raw(raw).expect("positive")
     }
 
+    fn ack(window: &mut Window, seq: PushSeq) -> Acked {
+        window.ack(seq, &mut Vec::new())
+    }
+
     fn moved(raw: i64) -> Acked {
         Acked::Moved(Track::Main, key(raw))
     }
@@ -168,7 +184,7 @@ mod tests {
         let mut window = Window::new();
         window.first = PushSeq(first);
         for raw in keys {
-            window.push(Track::Main, key(*raw), Arc::from(&b"body"[..]), Tick(0));
+            window.push(Track::Main, key(*raw), Arc::from(&b"body"[..]), Tick(0), None);
         }
         window
     }
@@ -176,24 +192,24 @@ mod tests {
     #[test]
     fn only_the_contiguous_prefix_moves_the_cursor() {
         let mut window = window(1, &[10, 20, 30]);
-        assert_eq!(window.ack(PushSeq(2)), Acked::Marked);
-        assert_eq!(window.ack(PushSeq(2)), Acked::Unknown);
-        assert_eq!(window.ack(PushSeq(4)), Acked::Unknown);
-        assert_eq!(window.ack(PushSeq(0)), Acked::Unknown);
-        assert_eq!(window.ack(PushSeq(1)), moved(20));
-        assert_eq!(window.ack(PushSeq(1)), Acked::Unknown);
+        assert_eq!(ack(&mut window, PushSeq(2)), Acked::Marked);
+        assert_eq!(ack(&mut window, PushSeq(2)), Acked::Unknown);
+        assert_eq!(ack(&mut window, PushSeq(4)), Acked::Unknown);
+        assert_eq!(ack(&mut window, PushSeq(0)), Acked::Unknown);
+        assert_eq!(ack(&mut window, PushSeq(1)), moved(20));
+        assert_eq!(ack(&mut window, PushSeq(1)), Acked::Unknown);
         assert_eq!(window.len(), 1);
-        assert_eq!(window.ack(PushSeq(3)), moved(30));
+        assert_eq!(ack(&mut window, PushSeq(3)), moved(30));
         assert!(window.is_empty());
-        assert_eq!(window.push(Track::Main, key(40), Arc::from(&b""[..]), Tick(0)), PushSeq(4));
+        assert_eq!(window.push(Track::Main, key(40), Arc::from(&b""[..]), Tick(0), None), PushSeq(4));
     }
 
     #[test]
     fn what_needs_no_push_is_covered_by_the_one_before() {
         let mut window = window(1, &[10, 20]);
         assert!(window.cover(Track::Main, key(25)));
-        assert_eq!(window.ack(PushSeq(1)), moved(10));
-        assert_eq!(window.ack(PushSeq(2)), moved(25));
+        assert_eq!(ack(&mut window, PushSeq(1)), moved(10));
+        assert_eq!(ack(&mut window, PushSeq(2)), moved(25));
         assert!(!window.cover(Track::Main, key(30)));
     }
 
@@ -202,37 +218,37 @@ mod tests {
         let feed = Track::Feed(GroupId(7));
         let mut window = window(1, &[10]);
         let body = || Arc::from(&b"feed"[..]);
-        window.push(feed, key(3), body(), Tick(0));
-        window.push(Track::Main, key(20), body(), Tick(0));
-        window.push(feed, key(4), body(), Tick(0));
+        window.push(feed, key(3), body(), Tick(0), None);
+        window.push(Track::Main, key(20), body(), Tick(0), None);
+        window.push(feed, key(4), body(), Tick(0), None);
         assert!(!window.has_outstanding(Track::Feed(GroupId(8))));
-        assert_eq!(window.ack(PushSeq(3)), Acked::Marked, "10 is missing");
-        assert_eq!(window.ack(PushSeq(1)), moved(20));
+        assert_eq!(ack(&mut window, PushSeq(3)), Acked::Marked, "10 is missing");
+        assert_eq!(ack(&mut window, PushSeq(1)), moved(20));
         assert!(!window.has_outstanding(Track::Main));
         assert!(!window.cover(Track::Main, key(25)), "nothing of it is outstanding");
         assert_eq!(window.len(), 3, "the feed's first is");
         assert!(window.cover(feed, key(5)));
-        assert_eq!(window.ack(PushSeq(2)), Acked::Moved(feed, key(3)));
-        window.push(Track::Main, key(30), body(), Tick(0));
-        assert_eq!(window.ack(PushSeq(5)), moved(30), "not only what is new");
-        assert_eq!(window.ack(PushSeq(4)), Acked::Moved(feed, key(5)));
+        assert_eq!(ack(&mut window, PushSeq(2)), Acked::Moved(feed, key(3)));
+        window.push(Track::Main, key(30), body(), Tick(0), None);
+        assert_eq!(ack(&mut window, PushSeq(5)), moved(30), "not only what is new");
+        assert_eq!(ack(&mut window, PushSeq(4)), Acked::Moved(feed, key(5)));
         assert!(window.is_empty());
     }
 
     #[test]
     fn sequences_wrap() {
         let mut window = window(u32::MAX, &[1, 2, 3]);
-        assert_eq!(window.ack(PushSeq::from_wire(1)), Acked::Marked);
-        assert_eq!(window.ack(PushSeq::from_wire(0)), Acked::Marked);
-        assert_eq!(window.ack(PushSeq::from_wire(-1)), moved(3));
+        assert_eq!(ack(&mut window, PushSeq::from_wire(1)), Acked::Marked);
+        assert_eq!(ack(&mut window, PushSeq::from_wire(0)), Acked::Marked);
+        assert_eq!(ack(&mut window, PushSeq::from_wire(-1)), moved(3));
         assert_eq!(window.first, PushSeq(2));
     }
 
     #[test]
     fn a_resend_takes_what_is_old_and_not_acknowledged() {
         let mut window = window(1, &[1, 2]);
-        window.push(Track::Main, key(3), Arc::from(&b"late"[..]), Tick(9));
-        window.ack(PushSeq(2));
+        window.push(Track::Main, key(3), Arc::from(&b"late"[..]), Tick(9), None);
+        ack(&mut window, PushSeq(2));
         let mut resent = Vec::new();
         window.resend(Tick(5), Tick(10), |seq, _| resent.push(seq.0));
         window.resend(Tick(9), Tick(11), |seq, _| resent.push(seq.0));

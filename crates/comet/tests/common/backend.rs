@@ -8,7 +8,7 @@ use bytes::Bytes;
 use halley_core::app::{App, AppSettings};
 use halley_core::clock::Now;
 use halley_core::command::{
-    ConnectRefused, ConnectRequest, Connected, ReplyTo, SendCommand, SendOutcome, Target,
+    ConnectRefused, ConnectRequest, Connected, Receipt, ReplyTo, SendCommand, SendOutcome, Target,
 };
 use halley_core::device::{DeviceCursor, Start};
 use halley_core::group::{CHANGE_OF_SUPER, Group, GroupChange, SILENT, apply};
@@ -46,6 +46,9 @@ pub(crate) struct State {
     pub(crate) groups: BTreeMap<GroupId, Group>,
     /// Which feeds a user follows was asked for as of these places.
     pub(crate) feeds_asked: Vec<(UserId, SyncKey)>,
+    /// What was written; not appended to the log, so that tests see what they count.
+    pub(crate) receipts: Vec<Receipt>,
+    pub(crate) failing_receipts: usize,
     /// Reads that fail before one succeeds.
     pub(crate) failing_reads: usize,
     /// The same of the question which feeds a user follows.
@@ -209,7 +212,10 @@ impl Logic for Backend {
                     known.cloned().unwrap_or_default()
                 }
             };
+            let received = state.cursors.iter().filter(|((of, _), _)| *of == user);
+            let received = received.map(|(_, start)| start.position).max().unwrap_or_default();
             Ok(Connected {
+                received,
                 app: Arc::new(App { id: APP, name: "demo".into(), settings: AppSettings::default() }),
                 user,
                 user_name: user.to_string().into(),
@@ -253,6 +259,18 @@ impl Logic for Backend {
             }
             let supers = state.groups.values().filter(|group| group.profile.is_super);
             Ok(supers.filter_map(|group| Some((group.id, group.member(user)?.joined))).collect())
+        })
+    }
+
+    fn receipt(&self, receipt: Receipt, _now: Now) -> Reply<Result<(), PortError>> {
+        self.gated(move |backend| {
+            let mut state = backend.lock();
+            if state.failing_receipts > 0 {
+                state.failing_receipts -= 1;
+                return Err(PortError::Unavailable { what: "journal", why: "test".into() });
+            }
+            state.receipts.push(receipt);
+            Ok(())
         })
     }
 

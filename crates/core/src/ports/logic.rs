@@ -1,7 +1,7 @@
 //! Logic, as a gateway sees it.
 
 use crate::clock::Now;
-use crate::command::{ConnectRefused, ConnectRequest, Connected, SendCommand};
+use crate::command::{ConnectRefused, ConnectRequest, Connected, Receipt, SendCommand};
 use crate::device::DeviceCursor;
 use crate::ids::{AppId, GroupId, UserId};
 use crate::key::SyncKey;
@@ -40,6 +40,9 @@ pub trait Logic: Send + Sync {
         user: UserId,
         at_least: SyncKey,
     ) -> Reply<Result<Vec<(GroupId, SyncKey)>, PortError>>;
+
+    /// Puts a receipt into its sender's inbox; durable when answered. After an error it may be there or not.
+    fn receipt(&self, receipt: Receipt, now: Now) -> Reply<Result<(), PortError>>;
 
     /// Gives a message its id and time and puts it on the bus.
     ///

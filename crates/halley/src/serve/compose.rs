@@ -122,6 +122,7 @@ pub fn compose<S: Send + 'static>(
         tokens: Arc::clone(&store.state) as _,
         groups: Arc::clone(&store.state) as _,
         progress: Arc::clone(&applier) as _,
+        journal: Arc::clone(&store.journal) as _,
         cursors: Arc::clone(&store.state) as _,
         devices: Arc::clone(&store.state) as _,
         timelines: Arc::clone(&timelines),

@@ -7,7 +7,7 @@ use halley_client::txchat::{
     Login, Outcome, Outgoing, SendId, Session, SessionConfig, SessionEvent, is_refusal_temporary, op,
 };
 use halley_comet::driver::sim::SimClient;
-use halley_wire::txchat::pb::{MsgType, SignalType, SignalUpdateGroupName};
+use halley_wire::txchat::pb::{MsgType, SignalReceived, SignalType, SignalUpdateGroupName};
 use prost::Message as _;
 
 use super::link::{Link, Wire};
@@ -134,6 +134,12 @@ impl Device {
                 SessionEvent::Message(message) if message.kind == i32::from(MsgType::Notice) => {}
                 SessionEvent::Message(message) => {
                     ledger.shown(&self.name, &message.client_id, message.message_id);
+                }
+                SessionEvent::Signal(signal) if signal.kind == i32::from(SignalType::Received) => {
+                    match SignalReceived::decode(&signal.body[..]) {
+                        Ok(receipt) => ledger.received(&self.name, receipt.logs),
+                        Err(error) => ledger.is_wrong(format!("a receipt is not decodable: {error}")),
+                    }
                 }
                 SessionEvent::Signal(signal) if signal.kind == i32::from(SignalType::UpdateGroupName) => {
                     self.take_name(&signal.body, ledger);

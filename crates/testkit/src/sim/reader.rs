@@ -82,6 +82,10 @@ impl Reader {
                 self.at = entry.key;
                 let message = &entry.record.message;
                 if message.kind != EntryKind::MESSAGE {
+                    if message.kind == EntryKind::RECEIPT {
+                        self.shown.push(message.id.0);
+                        continue;
+                    }
                     let parts = Announced::of(message).map_or(0, |announced| announced.parts.len());
                     let ids = (0..u32::try_from(parts)?).map(|part| nth_of_block(message.id, part).0);
                     self.shown.extend(ids);

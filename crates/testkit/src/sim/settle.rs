@@ -163,6 +163,8 @@ impl World {
         self.know_feed()?;
         self.wrong.extend(self.ledger.check(&inboxes, &BTreeMap::new()));
         self.check_sessions(&shown);
+        let names: Vec<DeviceName> = self.devices.iter().map(|device| device.name.clone()).collect();
+        self.wrong.extend(self.ledger.check_receipts(&names));
         self.check_group()?;
         let stored = stored(&*timelines, &self.timelines)?;
         if stored != self.ledger.said_count() as u64 {

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::str;
 use std::sync::Arc;
 
-use halley_core::event::{Login, Revocation};
+use halley_core::event::{Login, Revocation, receipt_ids};
 use halley_core::ids::{AppId, UserId};
 use halley_core::message::{Conversation, EntryKind, Message};
 use halley_wire::limits::TXCHAT_BODY_BYTES_MAX;
-use halley_wire::txchat::pb::{SignalRevoke, SignalType};
+use halley_wire::txchat::pb::{SignalReceived, SignalRevoke, SignalType};
 use halley_wire::txchat::{Common, Signal};
 use prost::Message as _;
 
@@ -38,6 +38,12 @@ pub(crate) fn show(message: &Message, out: &mut Vec<u8>, name: impl FnMut(UserId
         EntryKind::MESSAGE => common(message, out, name),
         EntryKind::SIGNAL => {
             signal(message, message.content.kind, &message.content.bytes, out);
+            Shown::Push
+        }
+        EntryKind::RECEIPT => {
+            let logs = receipt_ids(&message.content.bytes).map(|id| id.0).collect();
+            let body = SignalReceived { logs }.encode_to_vec();
+            signal(message, SignalType::Received as i32, &body, out);
             Shown::Push
         }
         EntryKind::LOGIN => login(message, out),
