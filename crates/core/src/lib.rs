@@ -16,6 +16,8 @@ pub mod clock;
 pub mod command;
 pub mod device;
 pub mod event;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod group;
 pub mod ids;
 pub mod key;

@@ -18,6 +18,8 @@ mod comet_service;
 mod config;
 mod error_map;
 mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 mod groups;
 mod guard;
 mod listener;

@@ -14,6 +14,8 @@ mod auth;
 mod business;
 mod devices;
 mod entries;
+#[doc(hidden)]
+pub mod fuzzing;
 mod groups;
 mod receipts;
 mod revoke;

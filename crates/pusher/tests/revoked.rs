@@ -216,7 +216,7 @@ impl World {
                     seen.reverse();
                 }
                 seen.retain(|entry| entry.record.message.kind != EntryKind::REVOCATION);
-                let seen: Vec<_> = seen.iter().map(|entry| shown(entry)).collect::<Result<_, _>>()?;
+                let seen: Vec<_> = seen.iter().map(shown).collect::<Result<_, _>>()?;
                 prop_assert_eq!(&seen, &expected, "{:?} {:?}", timeline, direction);
             }
         }

@@ -80,9 +80,9 @@ fn run(seed: u64) -> Result<(u64, u64), String> {
         gone = (gone.0 + counters.removed_segments, gone.1 + counters.rewritten_segments);
         world.open = None;
         if random.below(4) == 0 {
-            disk.kill()
+            disk.kill();
         } else {
-            disk.crash()
+            disk.crash();
         }
         disk.heal();
     }

@@ -138,7 +138,7 @@ fn a_push_token_moves_to_who_presents_it(world: &mut World) {
         }
         at_each_stage(world, |world| {
             assert_eq!(tokens(world, first), ["", "own"], "{stage}");
-            assert_eq!(tokens(world, second), [token.clone()], "{stage}");
+            assert_eq!(tokens(world, second), std::slice::from_ref(&token), "{stage}");
             assert_eq!(owner(world, &token), Some((second, "a".to_owned())), "{stage}");
         });
         // And back, after whoever had it gave it up.

@@ -35,6 +35,22 @@ const CALLS_WAITING_OF_APP_MAX: usize = 256;
 const CHECKS_WAITING_MAX: usize = 4_096;
 const CHECKS_WAITING_OF_APP_MAX: usize = 2_048;
 
+/// Tokens of clients, and key sets of operators: read or refused, whatever the bytes are. No signed token is proven but one
+/// that somebody with the key has made, as those of the corpus.
+pub fn fuzz_token(data: &[u8]) {
+    /// When the corpus's signed token was made.
+    const NOW_MS: u64 = 1_655_716_335_340;
+    let _is_set = jwt::is_key_set(data);
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let settings = halley_core::app::JwtSettings::default();
+    let _web_token = jwt::Unchecked::read(text, &settings, NOW_MS);
+    if let Ok(signed) = signed::Signed::read(text, "dtalk", NOW_MS)
+        && let Some(user) = signed.verify()
+    {
+        assert_eq!(user, "1AqutxNoVTtcWiVYpBtvficAgea1dYTddR");
+    }
+}
+
 /// What authentication keeps between logins. Cheap to clone.
 #[derive(Clone)]
 pub struct Authenticator {

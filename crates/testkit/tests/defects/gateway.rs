@@ -133,9 +133,10 @@ fn d04_no_message_is_dropped_because_its_receiver_is_slow() {
 #[test]
 fn d05_no_number_of_frames_at_once_closes_a_connection() {
     let world = World::start();
-    let puts: [fn(Op, i32, &[u8]) -> Vec<u8>; 2] = [frame, web_frame];
-    for (mut raw, put) in [world.login("1"), world.login_web("2")].into_iter().zip(puts) {
-        raw.send_bytes(&(0..1_000).flat_map(|seq| put(Op::HEARTBEAT, seq, &[])).collect::<Vec<u8>>());
+    let beats: Vec<u8> = (0..1_000).flat_map(|seq| frame(Op::HEARTBEAT, seq, &[])).collect();
+    let web_beats: Vec<u8> = (0..1_000).flat_map(|seq| web_frame(Op::HEARTBEAT, seq, &[])).collect();
+    for (mut raw, beats) in [(world.login("1"), beats), (world.login_web("2"), web_beats)] {
+        raw.send_bytes(&beats);
         for seq in 0..1_000 {
             let Came::Frame(answer) = raw.next(SOON) else { panic!("{seq} is not answered") };
             assert_eq!((answer.header.op, answer.header.seq), (Op::HEARTBEAT_REPLY, seq));

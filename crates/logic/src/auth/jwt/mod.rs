@@ -12,3 +12,8 @@ mod token;
 
 pub(super) use key_ring::KeyRing;
 pub(super) use token::{Unchecked, Wrong};
+
+/// Whether these bytes are a key set with a key of use.
+pub(super) fn is_key_set(json: &[u8]) -> bool {
+    key_set::read(json).is_ok()
+}

@@ -7,9 +7,8 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::path::Path;
 
+use halley_testkit::rng::Rng;
 use halley_wire::fuzzing;
-use proptest::prelude::Rng;
-use proptest::test_runner::{RngAlgorithm, TestRng};
 
 const MUTATIONS: usize = 40_000;
 
@@ -22,19 +21,19 @@ fn replay(name: &str, target: fn(&[u8])) {
     for (path, seed) in files.iter().zip(&seeds) {
         assert!(catch_unwind(|| target(seed)).is_ok(), "{}", path.display());
     }
-    let mut rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut rng = Rng::new(1);
     for round in 0..MUTATIONS {
         let input = mutate(&seeds, &mut rng);
         assert!(catch_unwind(|| target(&input)).is_ok(), "{name} round {round}: {input:02x?}");
     }
 }
 
-fn below(rng: &mut TestRng, bound: usize) -> usize {
-    rng.next_u64() as usize % bound.max(1)
+fn below(rng: &mut Rng, bound: usize) -> usize {
+    rng.bits() as usize % bound.max(1)
 }
 
 /// One to four edits of a seed: flip a bit, set an interesting byte, cut, repeat a part, splice in another seed.
-fn mutate(seeds: &[Vec<u8>], rng: &mut TestRng) -> Vec<u8> {
+fn mutate(seeds: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
     const INTERESTING: [u8; 12] = [0, 1, 0x7e, 0x7f, 0x80, 0x81, 0xfe, 0xff, 0x12, 0x4a, 0x0b, b'\r'];
     let mut input = seeds[below(rng, seeds.len())].clone();
     for _ in 0..=below(rng, 4) {
@@ -82,4 +81,19 @@ fn websocket_upgrades_hold_their_properties() {
 #[test]
 fn proxy_headers_hold_their_properties() {
     replay("proxy_header", fuzzing::proxy_header);
+}
+
+#[test]
+fn journal_records_hold_their_properties() {
+    replay("record", halley_core::fuzzing::record);
+}
+
+#[test]
+fn tokens_hold_their_properties() {
+    replay("token", halley_logic::fuzzing::token);
+}
+
+#[test]
+fn pushes_of_business_servers_hold_their_properties() {
+    replay("business_push", halley_grpc::fuzzing::business_push);
 }

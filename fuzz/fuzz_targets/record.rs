@@ -1,0 +1,4 @@
+//! See `halley_core::fuzzing::record`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| halley_core::fuzzing::record(data));
