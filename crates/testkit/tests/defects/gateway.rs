@@ -161,19 +161,23 @@ fn d05_who_sends_messages_only_is_not_cut_as_idle() {
 fn d06_pushes_are_not_repeated_at_one_pace_nor_without_end_nor_without_a_window() {
     let world = World::with(&["txchat.retransmit_timeout=50ms", "txchat.window=4"]);
     let mut bob = world.login_device("2", "phone");
-    let mut alice = world.login_device("1", "phone");
+    let mut alice = world.login("1");
     for count in 0..10 {
-        alice.say(false, "2", &format!("m-{count}"), "x");
+        assert!(say(&mut alice, false, "2", &format!("m-{count}")).is_ok());
     }
+    // She would be closed like him, for what she hears of herself.
+    drop(alice);
     let mut copies: HashMap<i32, Vec<Instant>> = HashMap::new();
+    let end = Instant::now() + Duration::from_secs(60);
     loop {
-        match bob.next(Duration::from_secs(60)) {
+        match bob.next(end.saturating_duration_since(Instant::now())) {
             Came::Frame(push) => copies.entry(push.header.seq).or_default().push(Instant::now()),
             Came::Closed => break,
             Came::Nothing => panic!("a client that confirms nothing is closed"),
         }
     }
-    assert_eq!(copies.len(), 4, "no more than a window");
+    // The signal of his own login may have had a place.
+    assert!((3..=4).contains(&copies.len()), "no more than a window, not {}", copies.len());
     for (push, times) in copies {
         // One that was sent just before the others were repeated sits that out.
         assert!((8..=9).contains(&times.len()), "{push}: repeated eight times, not {}", times.len() - 1);

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use halley_grpc::comet::{Proto, PushMsgReply};
+use halley_grpc::logic::logic_client::LogicClient;
+use halley_grpc::logic::{KeysMsg, MidsMsg};
 use halley_testkit::login_server::{Behaviour, LoginServer};
-use halley_testkit::raw::{Came, Raw, auth};
+use halley_testkit::raw::{Came, Raw, auth, message};
 use halley_testkit::tokens::{now_ms, signed};
 use halley_testkit::wait::wait_for;
 use halley_wire::txchat::Op;
+use prost::Message as _;
 use serde_json::json;
+use tonic::transport::Endpoint;
 
 use crate::support::{SOON, World, frame, say};
 
@@ -44,6 +49,68 @@ fn d12_no_session_outlives_its_connection() {
 }
 
 #[test]
+fn d13_no_push_is_lost_or_refused_for_where_its_receivers_are() {
+    let world = World::with(&["server.buckets=4"]);
+    let users: Vec<String> = (1..=12).map(|user: i32| user.to_string()).collect();
+    let mut online: Vec<Raw> = users.iter().map(|user| world.login_device(user, "phone")).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let url = format!("http://{}", world.server.address("logic_grpc"));
+    let channel = runtime.block_on(Endpoint::from_shared(url).expect("a URL").connect());
+    let mut logic = LogicClient::new(channel.expect("the server accepts"));
+    let said = |client_id: &str| {
+        let body = message(false, "1", client_id, "x");
+        Proto { ver: 1, op: Op::RECEIVE_MSG.0, seq: 0, ack: 0, body: body.into() }.encode_to_vec()
+    };
+
+    // To connections of every bucket, and to one that is nowhere: the reply has the number of each.
+    let keys: Vec<String> = users.iter().map(|user| world.session(user)).collect();
+    let push = KeysMsg {
+        app_id: "demo".to_owned(),
+        to_keys: keys.iter().cloned().chain(["0.0.77777".to_owned()]).collect(),
+        msg: said("live").into(),
+        ..KeysMsg::default()
+    };
+    let reply = runtime.block_on(logic.push_by_keys(push)).expect("whom it cannot reach is skipped");
+    let index = PushMsgReply::decode(reply.into_inner().msg).expect("a gateway's reply").index;
+    assert_eq!(index.len(), keys.len());
+    for (raw, key) in online.iter_mut().zip(&keys) {
+        let heard = raw.text();
+        assert_eq!((heard.client_id.as_str(), Some(&heard.push)), ("live", index.get(key)));
+    }
+
+    // To users, of whom some are away.
+    let away = ["50", "away"].map(str::to_owned);
+    let push = MidsMsg {
+        app_id: "demo".to_owned(),
+        to_ids: users.iter().chain(&away).cloned().collect(),
+        msg: said("kept").into(),
+        ..MidsMsg::default()
+    };
+    let reply = runtime.block_on(logic.push_by_mids(push)).expect("who is away is no error");
+    assert!(reply.into_inner().is_ok);
+    for raw in &mut online {
+        assert_eq!(raw.text().client_id, "kept");
+        // What is confirmed is known to be read when this is answered.
+        raw.send(Op::HEARTBEAT, 0, &[]);
+        let _beat = raw.until(Op::HEARTBEAT_REPLY, |_| {});
+    }
+    drop(online);
+    let mut sender = world.login("60");
+    for user in users.iter().chain(&away) {
+        assert!(say(&mut sender, false, user, &format!("later-{user}")).is_ok());
+    }
+    for user in &users {
+        let mut raw = world.login_device(user, "phone");
+        assert_eq!(raw.text().client_id, format!("later-{user}"), "the other is read");
+    }
+    for user in &away {
+        let mut raw = world.login_device(user, "phone");
+        let heard = [raw.text().client_id, raw.text().client_id];
+        assert_eq!(heard, ["kept".to_owned(), format!("later-{user}")]);
+    }
+}
+
+#[test]
 fn d14_no_colon_in_a_user_id_breaks_anything() {
     let world = World::start();
     let mut alice = world.login("a:b:c");
@@ -73,7 +140,7 @@ fn d14_no_frame_but_a_message_waits_for_a_log_and_no_flood_disconnects() {
     // More at once than may wait between the gateway and the log.
     let mut flood: Vec<Raw> = (10..26).map(|user: i32| world.login(&user.to_string())).collect();
     for raw in &mut flood {
-        let body = halley_testkit::raw::message(false, "2", "", "");
+        let body = message(false, "2", "", "");
         raw.send_bytes(&(0..800).flat_map(|seq| frame(Op::SEND_MSG, seq, &body)).collect::<Vec<u8>>());
     }
     for raw in &mut flood {

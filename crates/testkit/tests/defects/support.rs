@@ -9,7 +9,7 @@ use halley_testkit::process::{Options, Server};
 use halley_testkit::raw::Raw;
 use halley_testkit::scratch::Scratch;
 use halley_wire::txchat::{Header, Op, put_frame};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What the server does is done well within this, also on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -88,6 +88,13 @@ impl World {
         let path = format!("/v1/apps/demo/users/{user}/sessions");
         let (status, answer) = self.admin.try_call("GET", &path, None).expect("answers");
         if status == 404 { 0 } else { answer["sessions"].as_array().expect("a list").len() }
+    }
+
+    /// The key of a user's only session, as business servers name it.
+    pub(crate) fn session(&self, user: &str) -> String {
+        let path = format!("/v1/apps/demo/users/{user}/sessions");
+        let sessions = self.admin.call("GET", &path, &Value::Null);
+        sessions["sessions"][0]["session"].as_str().expect("is online").to_owned()
     }
 
     /// The client ids of what is in a user's inbox, at most 500.
