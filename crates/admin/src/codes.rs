@@ -128,4 +128,6 @@ codes! {
     RoomsUnsupported = "rooms_unsupported", UNPROCESSABLE_ENTITY;
     /// More users than one call takes.
     TooManyUsers = "too_many_users", UNPROCESSABLE_ENTITY;
+    /// The two users of a relation are the same.
+    RelationToSelf = "relation_to_self", CONFLICT;
 }

@@ -8,24 +8,24 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use halley_core::message::Content;
 use serde::Deserialize;
-use utoipa::ToSchema;
 
 use crate::errors::ApiError;
+use crate::whole::Whole;
 
 /// The content type of a text.
 pub(crate) const TEXT: i32 = 1;
 
 const CONTENT_TAG: u8 = 0x0a;
 
-/// What: `text`, or `type` with `body`.
-#[derive(Deserialize, ToSchema)]
+/// What: `text`, or `type` with `body`. The document says it in two forms: `UserContent`, `SystemContent`.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ContentForm {
     /// A text; the type is 1.
     text: Option<String>,
     /// The content's type, as the txchat dialect numbers them.
     #[serde(rename = "type")]
-    kind: Option<i32>,
+    kind: Option<Whole<i32>>,
     /// The content's bytes, base64 (standard alphabet, padded).
     body: Option<String>,
 }
@@ -37,7 +37,7 @@ impl ContentForm {
             (Some(said), None, None) => Ok(text(&said)),
             (Some(_), Some(_), _) => Err(ApiError::field("content.type", "cannot be given with text")),
             (Some(_), None, Some(_)) => Err(ApiError::field("content.body", "cannot be given with text")),
-            (None, Some(kind), Some(body)) => {
+            (None, Some(Whole(kind)), Some(body)) => {
                 let bytes = from_base64(&body)
                     .ok_or_else(|| ApiError::field("content.body", "is not padded standard base64"))?;
                 Ok(Content { kind, bytes })

@@ -77,6 +77,7 @@ fn code_of(error: &ApiError) -> Code {
         ApiError::UnknownSession => Code::UnknownSession,
         ApiError::UnknownDevice => Code::UnknownDevice,
         ApiError::Group(error) => group_code(error),
+        ApiError::RelationToSelf => Code::RelationToSelf,
         ApiError::UnknownMessage => Code::UnknownMessage,
         ApiError::Revoke(error) => revoke_code(error),
         ApiError::NoRooms => Code::RoomsUnsupported,

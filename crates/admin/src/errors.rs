@@ -43,6 +43,8 @@ pub(crate) enum ApiError {
     UnknownDevice,
     #[error(transparent)]
     Group(#[from] GroupError),
+    #[error("a user has no relation to themself; `other` must be another one")]
+    RelationToSelf,
     #[error("no such message")]
     UnknownMessage,
     #[error(transparent)]

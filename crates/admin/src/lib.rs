@@ -20,6 +20,7 @@ mod content;
 mod error_map;
 mod errors;
 mod extract;
+mod forms;
 mod limits;
 mod lookup;
 mod openapi;
@@ -29,6 +30,7 @@ mod router;
 mod routes;
 mod server;
 mod state;
+mod whole;
 mod write_deadline;
 
 pub use codes::Code;

@@ -68,6 +68,13 @@ pub(crate) fn check_app_name(name: &str) -> Result<(), ApiError> {
     Err(ApiError::field("app", "an app name is 1 to 64 of A-Z a-z 0-9 _ . -"))
 }
 
+/// A decimal in its one spelling: no sign, no leading zero.
+pub(crate) fn decimal(text: &str) -> Option<i64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let canonical = text == "0" || !text.starts_with('0');
+    if digits && canonical { text.parse().ok() } else { None }
+}
+
 /// A group id.
 pub(crate) fn group_id(text: &str, field: &'static str) -> Result<GroupId, ApiError> {
     GroupId::from_decimal(text)
@@ -76,17 +83,15 @@ pub(crate) fn group_id(text: &str, field: &'static str) -> Result<GroupId, ApiEr
 
 /// A message id.
 pub(crate) fn message_id(text: &str, field: &'static str) -> Result<MsgId, ApiError> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let id = if digits { text.parse().ok() } else { None };
-    id.map(MsgId)
+    decimal(text)
+        .map(MsgId)
         .ok_or_else(|| ApiError::field(field, "a message id is a decimal from 0 to 9223372036854775807"))
 }
 
 /// A key of a timeline.
 pub(crate) fn sync_key(text: &str, field: &'static str) -> Result<SyncKey, ApiError> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let raw = if digits { text.parse().ok() } else { None };
-    raw.and_then(SyncKey::from_raw)
+    decimal(text)
+        .and_then(SyncKey::from_raw)
         .ok_or_else(|| ApiError::field(field, "a key is a decimal as `entries[].key` gives it, or 0"))
 }
 
@@ -95,7 +100,8 @@ pub(crate) fn page_limit(text: Option<&str>, default: usize, max: usize) -> Resu
     let Some(text) = text else {
         return Ok(default);
     };
-    let limit = text.parse().ok().filter(|limit| (1..=max).contains(limit));
+    let limit =
+        decimal(text).and_then(|limit| usize::try_from(limit).ok()).filter(|limit| (1..=max).contains(limit));
     limit.ok_or_else(|| ApiError::field("limit", format!("must be a number from 1 to {max}")))
 }
 

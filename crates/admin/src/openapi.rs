@@ -6,6 +6,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{ContentBuilder, OpenApi, PathItem, Ref, ResponseBuilder};
 
 use crate::error_map::ErrorBody;
+use crate::forms::describe;
 use crate::router::api;
 
 const BEARER: &str = "admin_token";
@@ -50,7 +51,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     all.into_iter().filter_map(Option::as_mut)
 }
 
-/// Every operation may answer an error, in one shape; the protected ones want the token.
+/// Every operation says of its path what it may be, may answer an error, in one shape, and the protected ones want the token.
 fn share(operation: &mut Operation, protected: bool) {
     let schema = Ref::from_schema_name("ErrorBody");
     let content = ContentBuilder::new().schema(Some(schema)).build();
@@ -58,6 +59,7 @@ fn share(operation: &mut Operation, protected: bool) {
         .description("Not done: `error.code` says why")
         .content("application/json", content)
         .build();
+    operation.parameters.iter_mut().flatten().for_each(describe);
     operation.responses.responses.insert("default".to_owned(), response.into());
     if protected {
         let requirement = SecurityRequirement::new(BEARER, Vec::<String>::new());

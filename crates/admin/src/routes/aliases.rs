@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 
 use crate::errors::ApiError;
 use crate::extract::{Parameters, Segments};
+use crate::lookup::decimal;
 use crate::state::Shared;
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
@@ -22,8 +23,10 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
 #[into_params(parameter_in = Query)]
 struct Which {
     /// A user id, to find its number.
+    #[param(min_length = 1, max_length = 128)]
     user_id: Option<String>,
     /// A number, to find its user id.
+    #[param(pattern = "^[1-9][0-9]{0,18}$")]
     number: Option<String>,
 }
 
@@ -65,9 +68,8 @@ async fn find(
 }
 
 fn parse_number(text: &str) -> Result<UserId, ApiError> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|number| digits && *number > 0);
-    number
+    decimal(text)
+        .filter(|number| *number > 0)
         .map(UserId)
         .ok_or_else(|| ApiError::field("number", "must be a decimal from 1 to 9223372036854775807"))
 }

@@ -10,6 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::errors::ApiError;
+use crate::extract::Object;
+use crate::whole::Whole;
 
 /// What stands for a secret that is set.
 const STARS: &str = "***";
@@ -99,11 +101,11 @@ pub(crate) struct PutApp {
     /// How JSON web tokens are checked.
     #[schema(value_type = Option<PutJwt>)]
     #[serde(default)]
-    jwt: Change<PutJwt>,
+    jwt: Change<Object<PutJwt>>,
     /// How the app's own server is asked.
     #[schema(value_type = Option<PutHttpAuth>)]
     #[serde(default)]
-    http_auth: Change<PutHttpAuth>,
+    http_auth: Change<Object<PutHttpAuth>>,
     /// A signed token opens one connection only.
     replay_guard: Option<bool>,
     /// Private messages between friends only: who sends must have the receiver as a friend, and be one of the
@@ -114,9 +116,10 @@ pub(crate) struct PutApp {
     /// How long messages are kept.
     #[schema(value_type = Option<PutRetention>)]
     #[serde(default)]
-    retention: Change<PutRetention>,
+    retention: Change<Object<PutRetention>>,
     /// How long after sending an author may revoke a message, in seconds; 86,400 in the beginning.
-    revoke_within_s: Option<u64>,
+    #[schema(value_type = Option<u64>)]
+    revoke_within_s: Option<Whole<u64>>,
 }
 
 /// How JSON web tokens are checked; at least one of `secret`, `public_key` and `key_set_file`.
@@ -154,7 +157,7 @@ struct PutJwt {
     /// How much clocks may differ, in seconds.
     #[schema(value_type = Option<u32>, maximum = 300)]
     #[serde(default)]
-    leeway_s: Change<u32>,
+    leeway_s: Change<Whole<u32>>,
 }
 
 /// How the app's own server is asked.
@@ -168,11 +171,11 @@ struct PutHttpAuth {
     #[schema(value_type = Option<String>, example = "dtalk", pattern = "^(dtalk|zhaobi)$")]
     form: Option<HttpAuthForm>,
     /// Until an answer must be here, in milliseconds.
-    #[schema(minimum = 100, maximum = 30000)]
-    timeout_ms: Option<u32>,
+    #[schema(value_type = Option<u32>, minimum = 100, maximum = 30000)]
+    timeout_ms: Option<Whole<u32>>,
     /// How long a yes is remembered, in seconds; a no never is.
-    #[schema(maximum = 3600)]
-    cache_s: Option<u32>,
+    #[schema(value_type = Option<u32>, maximum = 3600)]
+    cache_s: Option<Whole<u32>>,
 }
 
 /// How long messages are kept; null is for ever.
@@ -182,11 +185,11 @@ struct PutRetention {
     /// At most so old, in seconds.
     #[schema(value_type = Option<u64>, minimum = 1)]
     #[serde(default)]
-    age_s: Change<u64>,
+    age_s: Change<Whole<u64>>,
     /// At most so many entries of each timeline.
     #[schema(value_type = Option<u64>, minimum = 1)]
     #[serde(default)]
-    entries: Change<u64>,
+    entries: Change<Whole<u64>>,
 }
 
 impl PutApp {
@@ -199,27 +202,28 @@ impl PutApp {
         settings.jwt = match self.jwt {
             Change::Keep => before,
             Change::Clear => None,
-            Change::Set(put) => Some(put.over(before.unwrap_or_default())),
+            Change::Set(Object(put)) => Some(put.over(before.unwrap_or_default())),
         };
         let before = settings.http_auth.take();
         settings.http_auth = match self.http_auth {
             Change::Keep => before,
             Change::Clear => None,
-            Change::Set(put) => Some(put.over(before.unwrap_or_default())),
+            Change::Set(Object(put)) => Some(put.over(before.unwrap_or_default())),
         };
         match self.retention {
             Change::Keep => {}
             Change::Clear => settings.retention = Retention::default(),
-            Change::Set(put) => {
-                put.age_s.apply(&mut settings.retention.age_s, Some);
-                put.entries.apply(&mut settings.retention.entries, Some);
+            Change::Set(Object(put)) => {
+                put.age_s.apply(&mut settings.retention.age_s, |Whole(age_s)| Some(age_s));
+                put.entries.apply(&mut settings.retention.entries, |Whole(entries)| Some(entries));
             }
         }
         settings.gobelieve_compat = self.gobelieve_compat.unwrap_or(settings.gobelieve_compat);
         settings.replay_guard = self.replay_guard.unwrap_or(settings.replay_guard);
         settings.friends_only = self.friends_only.unwrap_or(settings.friends_only);
         settings.blacklist = self.blacklist.unwrap_or(settings.blacklist);
-        settings.revoke_within_s = self.revoke_within_s.unwrap_or(settings.revoke_within_s);
+        settings.revoke_within_s =
+            self.revoke_within_s.map_or(settings.revoke_within_s, |Whole(within_s)| within_s);
         settings.check().map_err(|bad| ApiError::field(bad.field, bad.why))
     }
 }
@@ -237,7 +241,7 @@ impl PutJwt {
         self.issuer.apply(&mut jwt.issuer, text);
         self.audience.apply(&mut jwt.audience, text);
         self.user_claim.apply(&mut jwt.user_claim, text);
-        self.leeway_s.apply(&mut jwt.leeway_s, |leeway_s| leeway_s);
+        self.leeway_s.apply(&mut jwt.leeway_s, |Whole(leeway_s)| leeway_s);
         jwt
     }
 }
@@ -247,8 +251,8 @@ impl PutHttpAuth {
         HttpAuthSettings {
             url: self.url.unwrap_or(before.url),
             form: self.form.unwrap_or(before.form),
-            timeout_ms: self.timeout_ms.unwrap_or(before.timeout_ms),
-            cache_s: self.cache_s.unwrap_or(before.cache_s),
+            timeout_ms: self.timeout_ms.map_or(before.timeout_ms, |Whole(timeout_ms)| timeout_ms),
+            cache_s: self.cache_s.map_or(before.cache_s, |Whole(cache_s)| cache_s),
         }
     }
 }

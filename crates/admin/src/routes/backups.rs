@@ -24,7 +24,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
 #[serde(deny_unknown_fields)]
 struct NewBackup {
     /// An absolute path on the server's machine: a directory that is empty or not there.
-    #[schema(example = "/var/backups/halley/2026-11-24")]
+    #[schema(pattern = "^/", example = "/var/backups/halley/2026-11-24")]
     directory: String,
 }
 

@@ -13,9 +13,11 @@ use utoipa_axum::routes;
 
 use crate::errors::ApiError;
 use crate::extract::{Body, Parameters, Segments};
+use crate::forms::{GroupIdForm, UserIdForm, only_true};
 use crate::lookup::{Names, group_id};
 use crate::routes::operator::{By, ByQuery};
 use crate::state::{Inner, Shared};
+use crate::whole::Whole;
 
 /// Longest name of a group, in bytes (core's `GroupProfile::name`).
 const NAME_BYTES_MAX: usize = 255;
@@ -34,24 +36,28 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
 #[serde(deny_unknown_fields)]
 struct CreateGroup {
     /// One is given when null or absent.
-    #[schema(example = "3110")]
+    #[schema(value_type = Option<GroupIdForm>)]
     group_id: Option<String>,
     /// At most 255 bytes.
+    #[schema(max_length = 255)]
     #[serde(default)]
     name: String,
     /// At most 1,024 bytes.
+    #[schema(max_length = 1024)]
     #[serde(default)]
     avatar: String,
     /// A member as well.
-    #[schema(example = "1")]
+    #[schema(value_type = UserIdForm)]
     owner: String,
     /// The other members; ids that are new and no decimals get numbers.
     #[serde(default)]
+    #[schema(value_type = Vec<UserIdForm>)]
     members: Vec<String>,
     /// Feed only, no inbox entries: for large groups. Cannot be undone.
     #[serde(default, rename = "super")]
     is_super: bool,
     /// Who makes it, as the members are told; the owner when null or absent.
+    #[schema(value_type = Option<UserIdForm>)]
     operator: Option<String>,
     /// Nobody is told.
     #[serde(default)]
@@ -63,27 +69,32 @@ struct CreateGroup {
 #[serde(deny_unknown_fields)]
 struct ChangeGroup {
     /// At most 255 bytes.
+    #[schema(max_length = 255)]
     name: Option<String>,
     /// At most 1,024 bytes.
+    #[schema(max_length = 1024)]
     avatar: Option<String>,
     /// A member, who becomes the owner.
+    #[schema(value_type = Option<UserIdForm>)]
     owner: Option<String>,
     /// Only `true`: a super group stays one.
     #[serde(rename = "super")]
+    #[schema(schema_with = only_true)]
     is_super: Option<bool>,
     /// Only owner and admins may speak. The same as `mute_type` 1.
     muted: Option<bool>,
     /// Who may join: 0 anybody a member invites; 1 nobody, 2 after approval, which both leave inviting to owner and admins.
-    #[schema(minimum = 0, maximum = 2)]
-    join_type: Option<i32>,
+    #[schema(value_type = Option<i32>, minimum = 0, maximum = 2)]
+    join_type: Option<Whole<i32>>,
     /// Whether members may befriend each other: 0 yes, 1 no.
-    #[schema(minimum = 0, maximum = 1)]
-    friend_type: Option<i32>,
+    #[schema(value_type = Option<i32>, minimum = 0, maximum = 1)]
+    friend_type: Option<Whole<i32>>,
     /// Who may speak: 0 all, 1 owner and admins. The same as `muted`.
-    #[schema(minimum = 0, maximum = 1)]
-    mute_type: Option<i32>,
+    #[schema(value_type = Option<i32>, minimum = 0, maximum = 1)]
+    mute_type: Option<Whole<i32>>,
     /// A member in whose name it is done: needs the rights for it, and is who the others are told. When null or absent it is
     /// the system's call, which may do everything.
+    #[schema(value_type = Option<UserIdForm>)]
     operator: Option<String>,
     /// Nobody is told.
     #[serde(default)]
@@ -140,7 +151,9 @@ impl ChangeGroup {
         let given = |text: &Option<String>, field, bytes_max| {
             text.as_ref().map(|text| bounded(text, field, bytes_max)).transpose()
         };
-        let kind = |kind: Option<i32>, field, max| kind.map(|kind| one_of(kind, field, max)).transpose();
+        let kind = |kind: Option<Whole<i32>>, field, max| {
+            kind.map(|Whole(kind)| one_of(kind, field, max)).transpose()
+        };
         if self.is_super == Some(false) {
             return Err(ApiError::field("super", "can only be set to true"));
         }

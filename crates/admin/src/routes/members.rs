@@ -12,10 +12,12 @@ use utoipa_axum::routes;
 
 use crate::errors::ApiError;
 use crate::extract::{Body, Parameters, Segments};
+use crate::forms::UserIdForm;
 use crate::lookup::{Names, page_limit};
 use crate::routes::groups::{GroupBody, still_there};
 use crate::routes::operator::{By, ByQuery};
 use crate::state::{Inner, Shared};
+use crate::whole::Whole;
 
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1_000;
@@ -30,6 +32,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
 #[into_params(parameter_in = Query)]
 struct MemberPage {
     /// The members behind this one: `next` of the page before.
+    #[param(min_length = 1, max_length = 128)]
     after: Option<String>,
     /// 1 to 1,000; 100 when absent.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
@@ -60,10 +63,11 @@ struct MemberBody {
 #[serde(deny_unknown_fields)]
 struct AddMembers {
     /// Ids that are new and no decimals get numbers. Members already stay as they are.
-    #[schema(min_items = 1)]
+    #[schema(value_type = Vec<UserIdForm>, min_items = 1)]
     user_ids: Vec<String>,
     /// A member in whose name it is done: needs the rights for it, and is who the others are told. When null or absent it is
     /// the system's call, which may do everything.
+    #[schema(value_type = Option<UserIdForm>)]
     operator: Option<String>,
     /// Nobody is told.
     #[serde(default)]
@@ -85,6 +89,7 @@ struct SetRole {
     role: GivenRole,
     /// A member in whose name it is done: needs the rights for it, and is who the others are told. When null or absent it is
     /// the system's call, which may do everything.
+    #[schema(value_type = Option<UserIdForm>)]
     operator: Option<String>,
     /// Nobody is told.
     #[serde(default)]
@@ -96,10 +101,12 @@ struct SetRole {
 #[serde(deny_unknown_fields)]
 struct SetMute {
     muted: bool,
-    /// Unix milliseconds; null or absent for ever.
-    until: Option<u64>,
+    /// Unix milliseconds, and not in the past; null or absent for ever.
+    #[schema(value_type = Option<u64>)]
+    until: Option<Whole<u64>>,
     /// A member in whose name it is done: needs the rights for it, and is who the others are told. When null or absent it is
     /// the system's call, which may do everything.
+    #[schema(value_type = Option<UserIdForm>)]
     operator: Option<String>,
     /// Nobody is told.
     #[serde(default)]
@@ -113,7 +120,7 @@ impl SetMute {
             (false, None) => Ok(0),
             (false, Some(_)) => Err(ApiError::field("until", "has no meaning when muted is false")),
             (true, None) => Ok(u64::MAX),
-            (true, Some(until_ms)) if until_ms > now_ms => Ok(until_ms),
+            (true, Some(Whole(until_ms))) if until_ms > now_ms => Ok(until_ms),
             (true, Some(_)) => Err(ApiError::field("until", "lies in the past")),
         }
     }

@@ -30,23 +30,20 @@ pub(crate) struct MessageBody {
     /// Of a revocation the message it revokes, of a receipt the messages that have reached their reader; else absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     message_ids: Option<Vec<String>>,
-    #[serde(flatten)]
-    content: Option<ContentBody>,
+    /// The content's type; of a signal the signal's. Absent when it was revoked, like `text` and `body`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<i32>,
+    /// Of a text that is not encrypted; else null.
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<Option<String>>,
+    /// The content's bytes, base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
     /// The sender's idempotency key; may be empty.
     client_id: String,
     /// Unix milliseconds.
     time_ms: u64,
-}
-
-/// What it says; absent when it was revoked.
-#[derive(Serialize, ToSchema)]
-struct ContentBody {
-    /// The content's type; of a signal the signal's.
-    r#type: i32,
-    /// Of a text that is not encrypted; else null.
-    text: Option<String>,
-    /// The content's bytes, base64.
-    body: String,
 }
 
 /// To whom.
@@ -94,11 +91,7 @@ impl MessageBody {
             _ => None,
         };
         let is_message = message.kind == EntryKind::MESSAGE;
-        let content = (!is_revoked).then(|| ContentBody {
-            r#type: message.content.kind,
-            text: is_message.then(|| content::text_of(&message.content)).flatten(),
-            body: content::to_base64(&message.content.bytes),
-        });
+        let shown = (!is_revoked).then_some(&message.content);
         Ok(Self {
             id: message.id.to_string(),
             from,
@@ -107,7 +100,9 @@ impl MessageBody {
             revoked: is_revoked.then_some(true),
             revoked_by,
             message_ids,
-            content,
+            r#type: shown.map(|content| content.kind),
+            text: shown.map(|content| is_message.then(|| content::text_of(content)).flatten()),
+            body: shown.map(|content| content::to_base64(&content.bytes)),
             client_id: String::from_utf8_lossy(&message.client_id).into_owned(),
             time_ms: message.time_ms,
         })

@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 use crate::content::ContentForm;
 use crate::errors::ApiError;
 use crate::extract::{Body, Object, Segments};
+use crate::forms::{ToForm, UserContent, UserIdForm};
 use crate::lookup::{Names, message_id};
 use crate::routes::message_body::MessageBody;
 use crate::state::Shared;
@@ -26,24 +27,24 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
 #[serde(deny_unknown_fields)]
 struct SendMessage {
     /// The user in whose name; an id that is new and no decimal gets a number.
-    #[schema(example = "1")]
+    #[schema(value_type = UserIdForm)]
     from: String,
-    #[schema(value_type = To)]
+    #[schema(value_type = ToForm)]
     to: Object<To>,
-    #[schema(value_type = ContentForm)]
+    #[schema(value_type = UserContent)]
     content: Object<ContentForm>,
     /// The caller's idempotency key: a repetition within 24 hours answers as the first call did. Without one every
-    /// call sends a message.
+    /// call sends a message. At most 255 bytes.
+    #[schema(max_length = 255)]
     #[serde(default)]
     client_id: Option<String>,
 }
 
-/// To whom: exactly one of `user` and `group`.
-#[derive(Deserialize, ToSchema)]
+/// To whom: exactly one of `user` and `group`. The document's form of it is `ToForm`.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct To {
     /// A user's id; it must be known.
-    #[schema(example = "2")]
     user: Option<String>,
     /// A group's id.
     group: Option<String>,
@@ -72,7 +73,7 @@ struct FoundMessage {
 #[serde(deny_unknown_fields)]
 struct RevokeMessage {
     /// The user in whose name: the message's author, or the group's owner or an admin.
-    #[schema(example = "1")]
+    #[schema(value_type = UserIdForm)]
     operator: String,
 }
 

@@ -15,6 +15,7 @@ use crate::state::Inner;
 pub(crate) struct ByQuery {
     /// A member in whose name it is done: needs the rights for it, and is who the others are told. Who removes themself leaves. When
     /// absent it is the system's call, which may do everything.
+    #[param(min_length = 1, max_length = 128)]
     operator: Option<String>,
     /// `true`: nobody is told.
     #[param(value_type = Option<bool>)]

@@ -33,6 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
 #[into_params(parameter_in = Query)]
 struct RelatedPage {
     /// The users behind this one: `next` of the page before.
+    #[param(min_length = 1, max_length = 128)]
     after: Option<String>,
     /// 1 to 1,000; 100 when absent.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
@@ -82,7 +83,7 @@ async fn pair(inner: &Inner, app: AppId, uid: &str, other: &str, introduces: boo
         (inner.known_user(app, uid).await?, inner.known_user(app, other).await?)
     };
     if user == other {
-        return Err(ApiError::field("other", "must be another user"));
+        return Err(ApiError::RelationToSelf);
     }
     Ok(Pair { app, user, other })
 }

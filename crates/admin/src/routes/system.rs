@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 use crate::content::ContentForm;
 use crate::errors::ApiError;
 use crate::extract::{Body, Object, Segments};
+use crate::forms::{SystemContent, UserIdForm};
 use crate::state::Shared;
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
@@ -24,10 +25,11 @@ struct SendSystem {
     #[schema(value_type = SystemTo)]
     to: Object<SystemTo>,
     /// Any type, 0 (system) included.
-    #[schema(value_type = ContentForm)]
+    #[schema(value_type = SystemContent)]
     content: Object<ContentForm>,
     /// The caller's idempotency key: a repetition within 24 hours says nothing again to who got it, and answers as the
-    /// first call did. Clients see it as `key:number`, with the user's number.
+    /// first call did. Clients see it as `key:number`, with the user's number. At most 200 bytes.
+    #[schema(max_length = 200)]
     #[serde(default)]
     client_id: Option<String>,
 }
@@ -37,7 +39,7 @@ struct SendSystem {
 #[serde(deny_unknown_fields)]
 struct SystemTo {
     /// Ids of users, 1 to 10,000; an id that is new and no decimal gets a number.
-    #[schema(example = json!(["1", "2"]))]
+    #[schema(value_type = Vec<UserIdForm>, min_items = 1, max_items = 10000, example = json!(["1", "2"]))]
     users: Vec<String>,
 }
 
@@ -61,7 +63,7 @@ struct SentToUser {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Broadcast {
-    #[schema(value_type = ContentForm)]
+    #[schema(value_type = SystemContent)]
     content: Object<ContentForm>,
 }
 

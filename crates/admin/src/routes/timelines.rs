@@ -34,8 +34,10 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
 #[into_params(parameter_in = Query)]
 struct Which {
     /// Entries above this key, ascending; 0 for the first ones.
+    #[param(pattern = "^(0|[1-9][0-9]{0,18})$")]
     after: Option<String>,
     /// Entries below this key, newest first.
+    #[param(pattern = "^(0|[1-9][0-9]{0,18})$")]
     before: Option<String>,
     /// 1 to 500; 50 when absent.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 500)]

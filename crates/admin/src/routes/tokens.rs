@@ -15,8 +15,10 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use crate::errors::ApiError;
 use crate::extract::{Body, Segments};
+use crate::forms::UserIdForm;
 use crate::routes::sessions::{Closed, close_all};
 use crate::state::{Inner, Shared};
+use crate::whole::Whole;
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(create)).routes(routes!(import, revoke))
@@ -27,11 +29,11 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
 #[serde(deny_unknown_fields)]
 struct NewToken {
     /// A user id that is new and no decimal gets a number.
-    #[schema(example = "1")]
+    #[schema(value_type = UserIdForm)]
     user_id: String,
     /// Seconds until it expires; never when null or absent.
-    #[schema(minimum = 1, example = 86400)]
-    ttl_s: Option<u64>,
+    #[schema(value_type = Option<u64>, minimum = 1, example = 86400)]
+    ttl_s: Option<Whole<u64>>,
 }
 
 /// A token that is valid now. The server keeps its hash only: this is the one time it is told.
@@ -47,8 +49,8 @@ impl Inner {
     async fn grant(&self, app: AppId, token: String, new: NewToken) -> Result<Json<TokenBody>, ApiError> {
         let expires_ms = match new.ttl_s {
             None => u64::MAX,
-            Some(0) => return Err(ApiError::field("ttl_s", "must be at least 1")),
-            Some(ttl_s) => {
+            Some(Whole(0)) => return Err(ApiError::field("ttl_s", "must be at least 1")),
+            Some(Whole(ttl_s)) => {
                 let now_ms = self.state.clock.now().wall_ms;
                 now_ms.saturating_add(ttl_s.saturating_mul(1_000))
             }

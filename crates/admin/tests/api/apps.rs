@@ -41,6 +41,8 @@ async fn settings_that_cannot_work_are_refused_by_name() {
     put(json!({"http_auth": {"url": "http://h", "timeout_ms": 99}})).await.invalid("http_auth.timeout_ms");
     put(json!({"http_auth": {"url": "http://h", "form": "other"}})).await.invalid("http_auth.form");
     put(json!({"retention": {"age_s": 0}})).await.invalid("retention.age_s");
+    put(json!({"retention": [null, null]})).await.invalid("retention");
+    put(json!({"revoke_within_s": 1u64 << 63})).await.invalid("revoke_within_s");
     put(json!({"gobelieve_compat": "2020"})).await.invalid("gobelieve_compat");
     put(json!({"revoke_within_s": -1})).await.invalid("revoke_within_s");
     put(json!({"auth": ["token", "jwt"]})).await.invalid("auth[1]");
@@ -120,7 +122,7 @@ async fn aliases_are_found_in_both_directions_and_not_made_by_looking() {
     assert_eq!(alias("number=4503599627370496").await.ok(), both);
     assert_eq!(alias("user_id=12").await.ok(), json!({"user_id": "12", "number": "12"}));
     alias("number=4503599627370499").await.refused(404, "unknown_user");
-    for number in ["0", "-1", "%2B1", "x", "", "9223372036854775808"] {
+    for number in ["0", "01", "-1", "%2B1", "x", "", "9223372036854775808"] {
         alias(&format!("number={number}")).await.invalid("number");
     }
     alias("").await.invalid("user_id");

@@ -113,7 +113,7 @@ async fn a_message_is_shown_by_its_id() {
     let found = api.get(&path).await.ok();
     assert_eq!((&found["key"], &found["message"]["text"]), (&json!("1"), &json!("a")));
     api.get("/v1/apps/demo/messages/7").await.refused(404, "unknown_message");
-    for id in ["x", "-1", "%2B1", "9223372036854775808"] {
+    for id in ["x", "-1", "01", "%2B1", "9223372036854775808"] {
         api.get(&format!("/v1/apps/demo/messages/{id}")).await.invalid("mid");
     }
 }

@@ -35,6 +35,22 @@ async fn the_document_is_served_and_every_operation_in_it_exists() {
     }
 }
 
+#[test]
+fn the_page_of_the_admin_api_lists_every_operation() {
+    let page = include_str!("../../../../docs/admin-api.md");
+    let mut listed: Vec<_> =
+        page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let document = serde_json::to_value(halley_admin::document()).expect("serialises");
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        let methods = item.as_object().expect("operations").keys();
+        operations.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
+    }
+    listed.sort_unstable();
+    operations.sort_unstable();
+    assert_eq!(listed, operations);
+}
+
 /// Routes are registered with their part of the document (`utoipa_axum::routes!`). This keeps anybody from adding one past it.
 #[test]
 fn no_route_is_added_past_the_document() {

@@ -84,7 +84,7 @@ async fn who_is_forbidden_is_told() {
 async fn what_cannot_be_is_refused() {
     let api = Api::new();
     let put = async |path: &str| api.raw("PUT", &format!("{USERS}/{path}"), "").await;
-    put("1/friends/1").await.invalid("other");
+    put("1/friends/1").await.refused(409, "relation_to_self");
     put("1/friends/2?mutual=1").await.invalid("mutual");
     api.delete(&format!("{USERS}/1/friends/nobody")).await.refused(404, "unknown_user");
     api.get(&format!("{USERS}/nobody/friends")).await.refused(404, "unknown_user");

@@ -36,8 +36,12 @@ async fn a_token_for_nobody_or_no_time_is_refused() {
     make(json!({"user_id": "1", "ttl_s": 0})).await.invalid("ttl_s");
     make(json!({"user_id": "1", "ttl_s": -1})).await.invalid("ttl_s");
     make(json!({"user_id": "1", "ttl": 1})).await.invalid("ttl");
-    let ever = make(json!({"user_id": "1", "ttl_s": u64::MAX})).await.ok();
+    let ever = make(json!({"user_id": "1", "ttl_s": i64::MAX})).await.ok();
     assert_eq!(ever["expires_ms"], json!(null), "beyond time is for ever");
+    make(json!({"user_id": "1", "ttl_s": u64::MAX})).await.invalid("ttl_s");
+    let day = make(json!({"user_id": "1", "ttl_s": 86_400.0})).await.ok();
+    assert!(day["expires_ms"].is_u64(), "a whole number, however it is written");
+    make(json!({"user_id": "1", "ttl_s": 1.5})).await.invalid("ttl_s");
     let gone = api.post("/v1/apps/none/tokens", json!({"user_id": "1"})).await;
     gone.refused(404, "unknown_app");
 }
