@@ -96,6 +96,13 @@ impl<S> Bucket<S> {
         let inbox = TimelineId::Inbox(app, user);
         let is_first = self.followers.add(inbox, slot);
         self.followers.raise_mark(inbox, connected.received);
+        let mut start = connected.start;
+        let ended = login.device.as_ref().and_then(|device| self.receipts.ended(app, user, &device.key));
+        if let Some(ended) = ended.filter(|ended| ended.position > start.position) {
+            // Back before its receipts are written: what it confirmed does not come again (D23).
+            start = ended.into();
+            self.followers.raise_mark(inbox, start.position);
+        }
         let need = if is_first { self.feed.attach(inbox) } else { self.feed.position() };
         let idle = self.tick.after(self.config().idle_timeout);
         let delay = self.config().resend_delay_min;
@@ -110,7 +117,7 @@ impl<S> Bucket<S> {
             remote: conn.remote,
             since_ms: connected.since_ms,
         };
-        let mut session = Box::new(Session::new(info.clone(), connected.start, need, delay));
+        let mut session = Box::new(Session::new(info.clone(), start, need, delay));
         session.version = login.header.ver;
         conn.phase = Phase::Open(session);
         conn.deadline = idle;

@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use halley_core::command::Receipt;
-use halley_core::device::DeviceCursor;
+use halley_core::device::{DeviceCursor, DeviceKey};
 use halley_core::ids::{AppId, MsgId, UserId};
 use halley_core::key::SyncKey;
 use halley_core::message::{Conversation, EntryKind, Message};
@@ -98,6 +98,12 @@ impl Receipts {
 
     pub(crate) fn next_due(&self) -> Option<Tick> {
         [self.due.front(), self.again.front()].into_iter().flatten().map(|(due, _)| *due).min()
+    }
+
+    /// How far a device had come whose session has ended, while that may not be saved yet.
+    pub(crate) fn ended(&self, app: AppId, reader: UserId, device: &DeviceKey) -> Option<&DeviceCursor> {
+        let ended = self.readers.get(&(app, reader))?.ended.iter();
+        ended.filter(|cursor| cursor.device == *device).max_by_key(|cursor| cursor.position)
     }
 
     /// The lowest message of which this reader owes a receipt.
