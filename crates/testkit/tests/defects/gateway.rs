@@ -185,7 +185,8 @@ fn d06_pushes_are_not_repeated_at_one_pace_nor_without_end_nor_without_a_window(
         assert!(times[times.len() - 1] - times[0] > Duration::from_secs(10), "{push}: the pauses grow");
         assert!(times[3] - times[0] < Duration::from_secs(5), "{push}: and begin short");
     }
-    assert_eq!(world.metric("halley_closes_total{reason=\"resend_exhausted\"}"), 1.0);
+    // The sender, who has not confirmed what came to her either, may have been closed too by now.
+    assert!(world.metric("halley_closes_total{reason=\"resend_exhausted\"}") >= 1.0);
     let mut bob = world.login_device("2", "phone");
     for count in 0..10 {
         assert_eq!(bob.text().client_id, format!("m-{count}"), "they wait for the next login");
