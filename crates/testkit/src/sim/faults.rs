@@ -209,6 +209,8 @@ impl World {
             if self.plan.faults.power_losses_inside > 0 && self.rng.below(4) == 0 {
                 self.disk.power_off_after(1 + self.rng.below(40));
             }
+            // No process is back within the millisecond: ids of what is in no journal, logins for one, would be given again.
+            self.clock.advance(Duration::from_millis(1));
             let seed = self.rng.bits();
             self.tuning = Tuning::of(&mut self.rng, self.log_id);
             match Server::start(&self.disk, &self.tuning, &self.clock, seed) {
