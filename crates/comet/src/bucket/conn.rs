@@ -95,6 +95,8 @@ pub(crate) struct Flags {
     pub(crate) in_readable: bool,
     /// It stands in the list of connections to flush.
     pub(crate) dirty: bool,
+    /// It stands in the list of those that are flushed first.
+    pub(crate) urgent: bool,
     /// The socket takes nothing until it is reported writable.
     pub(crate) blocked: bool,
     /// The peer is a proxy, and its header has not come.

@@ -63,7 +63,11 @@ pub(crate) struct Work<S> {
     /// Connections on their way to another bucket.
     pub(crate) moving: Vec<Token>,
     /// Connections with bytes to write, or to be closed.
-    pub(crate) dirty: Vec<Token>,
+    pub(crate) dirty: VecDeque<Token>,
+    /// Connections with an answer to write: before the others.
+    pub(crate) urgent: Vec<Token>,
+    /// About the most sessions that a record was lately shown to.
+    pub(crate) widest: usize,
     /// Last words of TLS connections that have ended, each to be written once before its socket is dropped.
     pub(crate) farewells: Vec<(S, Vec<u8>)>,
     /// Port calls for the driver to wait for.
@@ -88,7 +92,9 @@ impl<S> Default for Work<S> {
             held: VecDeque::new(),
             behind: VecDeque::new(),
             moving: Vec::new(),
-            dirty: Vec::new(),
+            dirty: VecDeque::new(),
+            urgent: Vec::new(),
+            widest: 0,
             farewells: Vec::new(),
             deferred: Vec::new(),
             retry_at: None,

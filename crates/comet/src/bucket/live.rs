@@ -13,9 +13,14 @@ use super::core::Bucket;
 use super::push::Given;
 use super::window::Track;
 
+/// Sessions that are shown something in one turn, about: a millisecond or two.
+const SHOWN_PER_TURN: usize = 4_096;
+
 impl<S> Bucket<S> {
-    /// Takes up to `max` records from the feed and shows them. Ready when there were some, and perhaps more.
+    /// Takes up to `max` records from the feed and shows them; fewer when they go to many, so that a turn stays short. Ready
+    /// when there were some, and perhaps more.
     pub fn poll_feed(&mut self, max: usize, context: &mut Context<'_>) -> Poll<()> {
+        let max = max.min(SHOWN_PER_TURN / self.work.widest.max(1)).max(1);
         match self.feed.poll_next(max, context) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(FeedEvent::Entries(entries)) => {
@@ -30,9 +35,11 @@ impl<S> Bucket<S> {
 
     fn entry_came(&mut self, entry: &Entry) {
         let mut slots = std::mem::take(&mut self.work.slots);
+        let mut shown_to = 0;
         for timeline in entry.record.timelines() {
             slots.clear();
             self.followers.of(timeline, &mut slots);
+            shown_to += slots.len();
             match timeline {
                 TimelineId::Inbox(..) => {
                     for slot in &slots {
@@ -48,6 +55,8 @@ impl<S> Bucket<S> {
             }
         }
         self.work.slots = slots;
+        // Forgotten by an eighth with every record that goes to fewer.
+        self.work.widest = shown_to.max(self.work.widest - self.work.widest.div_ceil(8));
         if entry.record.message.kind == EntryKind::GROUP_CHANGE {
             self.group_changed(entry);
         }

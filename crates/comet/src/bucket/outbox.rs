@@ -1,7 +1,7 @@
 //! Bytes down: what a turn produced for a socket leaves in one write at its end. A buffer exists only while something
 //! is unsent.
 
-use halley_wire::txchat::Header;
+use halley_wire::txchat::{Header, Op};
 
 use super::conn::CloseReason;
 use super::core::Bucket;
@@ -11,6 +11,8 @@ use super::tick::Tick;
 /// Buffers kept for the next turn, and the largest worth keeping.
 const KEPT: usize = 64;
 const KEPT_BYTES_MAX: usize = 16 << 10;
+/// Connections without an answer that are written to in one turn: half a millisecond of system calls.
+const WRITES_PER_TURN: usize = 128;
 
 /// A small pool of buffers.
 #[derive(Default)]
@@ -32,7 +34,12 @@ impl Buffers {
 impl<S> Bucket<S> {
     /// Appends a frame to what the connection is sent at the end of the turn.
     pub(crate) fn send_frame(&mut self, slot: u32, header: Header, body: &[u8]) {
-        self.mark_dirty(slot);
+        // Pushes may wait a little: a message to thousands must not hold up the answers to others.
+        if header.op == Op::RECEIVE_MSG {
+            self.mark_dirty(slot);
+        } else {
+            self.mark_urgent(slot);
+        }
         let Some(conn) = self.conns.get_mut(slot) else { return };
         if conn.closing.is_some() {
             return;
@@ -65,21 +72,40 @@ impl<S> Bucket<S> {
         let Some(conn) = self.conns.get_mut(slot) else { return };
         if !conn.flags.dirty {
             conn.flags.dirty = true;
-            self.work.dirty.push(token);
+            self.work.dirty.push_back(token);
         }
     }
 
-    /// Writes what there is to write, and closes what was to be closed behind it.
+    /// Has the connection looked at first when the turn ends.
+    fn mark_urgent(&mut self, slot: u32) {
+        let token = self.conns.token(slot);
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        if !conn.flags.urgent {
+            conn.flags.urgent = true;
+            self.work.urgent.push(token);
+        }
+    }
+
+    /// Writes what there is to write, and closes what was to be closed behind it: all answers, and pushes up to a bound;
+    /// the next turns go on with the rest.
     pub(crate) fn flush(&mut self, io: &mut dyn Io<S>) {
-        let mut dirty = std::mem::take(&mut self.work.dirty);
-        for token in dirty.drain(..) {
+        let mut urgent = std::mem::take(&mut self.work.urgent);
+        for token in urgent.drain(..) {
             if let Some(slot) = self.conns.find(token) {
                 self.flush_one(slot, io);
             }
         }
-        // Closing one connection may have made another dirty; those wait for the next turn.
-        if self.work.dirty.is_empty() {
-            self.work.dirty = dirty;
+        // Closing one connection may have made another urgent; those wait for the next turn.
+        if self.work.urgent.is_empty() {
+            self.work.urgent = urgent;
+        }
+        for _ in 0..self.work.dirty.len().min(WRITES_PER_TURN) {
+            let Some(token) = self.work.dirty.pop_front() else { return };
+            if let Some(slot) = self.conns.find(token)
+                && self.conns.get(slot).is_some_and(|conn| conn.flags.dirty)
+            {
+                self.flush_one(slot, io);
+            }
         }
     }
 
@@ -88,6 +114,7 @@ impl<S> Bucket<S> {
         let config = &self.shared.config;
         let Some(conn) = self.conns.get_mut(slot) else { return };
         conn.flags.dirty = false;
+        conn.flags.urgent = false;
         if conn.tls.is_some() && !conn.flags.blocked {
             match conn.seal() {
                 Ok(free) => self.buffers.give(free),

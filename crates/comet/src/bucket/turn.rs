@@ -63,7 +63,8 @@ impl<S> Bucket<S> {
     #[must_use]
     pub fn has_work(&self) -> bool {
         let work = &self.work;
-        let sockets = !work.readable.is_empty() || !work.dirty.is_empty() || !work.unregistered.is_empty();
+        let writes = !work.dirty.is_empty() || !work.urgent.is_empty();
+        let sockets = !work.readable.is_empty() || writes || !work.unregistered.is_empty();
         let new_moves = !work.moving.is_empty() && work.retry_at.is_none();
         sockets || !work.farewells.is_empty() || !work.behind.is_empty() || new_moves
     }
