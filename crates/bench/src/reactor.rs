@@ -13,7 +13,8 @@ use crate::actors::connection::Connection;
 use crate::proto::FrameView;
 
 const READ_BYTES: usize = 128 * 1024;
-const EVENTS_MAX: usize = 1024;
+/// Sockets handled at once; then whoever else waits for this processor gets it. The loader shares its cores with the server.
+const EVENTS_MAX: usize = 64;
 
 /// What a thread's connections are for.
 pub(crate) trait Actors {
@@ -115,8 +116,12 @@ impl Reactor {
             }
             self.flush(index, actors);
         }
+        let is_busy = events.len() == EVENTS_MAX;
         self.events = events;
         self.flush_dirty(actors);
+        if is_busy {
+            std::thread::yield_now();
+        }
         Ok(())
     }
 
@@ -141,9 +146,12 @@ impl Reactor {
 
     fn flush_dirty(&mut self, actors: &mut impl Actors) {
         let mut dirty = std::mem::take(&mut self.dirty);
-        for index in dirty.drain(..) {
+        for (count, index) in dirty.drain(..).enumerate() {
             self.connections[index].is_dirty = false;
             self.flush(index, actors);
+            if count % EVENTS_MAX == EVENTS_MAX - 1 {
+                std::thread::yield_now();
+            }
         }
         self.dirty = dirty;
     }

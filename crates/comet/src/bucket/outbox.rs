@@ -7,12 +7,13 @@ use super::conn::CloseReason;
 use super::core::Bucket;
 use super::io::Io;
 use super::tick::Tick;
+use super::turn::next_in_turn;
 
 /// Buffers kept for the next turn, and the largest worth keeping.
 const KEPT: usize = 64;
 const KEPT_BYTES_MAX: usize = 16 << 10;
 /// Connections without an answer that are written to in one turn: half a millisecond of system calls.
-const WRITES_PER_TURN: usize = 128;
+const WRITES_PER_TURN: usize = 64;
 
 /// A small pool of buffers.
 #[derive(Default)]
@@ -99,8 +100,8 @@ impl<S> Bucket<S> {
         if self.work.urgent.is_empty() {
             self.work.urgent = urgent;
         }
-        for _ in 0..self.work.dirty.len().min(WRITES_PER_TURN) {
-            let Some(token) = self.work.dirty.pop_front() else { return };
+        for place in 0..self.work.dirty.len().min(WRITES_PER_TURN) {
+            let Some(token) = next_in_turn(&mut self.work.dirty, place) else { return };
             if let Some(slot) = self.conns.find(token)
                 && self.conns.get(slot).is_some_and(|conn| conn.flags.dirty)
             {

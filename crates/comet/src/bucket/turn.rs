@@ -1,5 +1,6 @@
 //! A turn of the loop.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use halley_core::clock::Now;
@@ -7,11 +8,18 @@ use halley_core::clock::Now;
 use super::core::Bucket;
 use super::drain::Drain;
 use super::io::{Deferred, Io, SocketReady};
+use super::slots::Token;
 use super::tick::Tick;
 
 /// Connections read, and sessions caught up, in one turn: then the others get theirs, and what there is to write goes.
-const CONNECTIONS_PER_TURN: usize = 256;
+const CONNECTIONS_PER_TURN: usize = 128;
 const CATCH_UPS_PER_TURN: usize = 64;
+
+/// The oldest of a queue, and every fourth time the newest: whoever comes behind thousands (the confirmations of a message to a
+/// large group, its pushes) does not wait for all of them, and nobody waits for ever.
+pub(crate) fn next_in_turn(queue: &mut VecDeque<Token>, place: usize) -> Option<Token> {
+    if place % 4 == 3 { queue.pop_back() } else { queue.pop_front() }
+}
 
 impl<S> Bucket<S> {
     /// Begins a turn: this is the time until it is finished. Timers that are due fire.
@@ -69,6 +77,13 @@ impl<S> Bucket<S> {
         sockets || !work.farewells.is_empty() || !work.behind.is_empty() || new_moves
     }
 
+    /// Whether more pushes wait than one turn writes: then other threads should get the processor now and then, those that
+    /// make messages durable among them.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        !self.work.dirty.is_empty()
+    }
+
     /// The time, from the same clock as everything else.
     #[must_use]
     pub fn clock_now(&self) -> Now {
@@ -107,8 +122,8 @@ impl<S> Bucket<S> {
 
     fn read_sockets(&mut self, io: &mut dyn Io<S>) {
         let mut buffer = std::mem::take(&mut self.read_buffer);
-        for _ in 0..self.work.readable.len().min(CONNECTIONS_PER_TURN) {
-            let Some(token) = self.work.readable.pop_front() else { break };
+        for place in 0..self.work.readable.len().min(CONNECTIONS_PER_TURN) {
+            let Some(token) = next_in_turn(&mut self.work.readable, place) else { break };
             if let Some(slot) = self.conns.find(token) {
                 self.read_socket(slot, &mut buffer, io);
             }

@@ -38,7 +38,12 @@ pub async fn run(seat: BucketSeat, ports: Ports, listeners: Vec<BucketListener>)
     let mut runner = Runner::new(seat, ports, listeners)?;
     loop {
         match std::future::poll_fn(|context| runner.turn(context)).await? {
-            Next::More => tokio::task::yield_now().await,
+            Next::More => {
+                if runner.bucket.is_crowded() {
+                    std::thread::yield_now();
+                }
+                tokio::task::yield_now().await;
+            }
             Next::Drained => return Ok(()),
         }
     }
