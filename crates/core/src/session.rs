@@ -117,6 +117,8 @@ pub enum KickReason {
     Operator,
     /// The token it came with was revoked.
     TokenRevoked,
+    /// Its device is forgotten: nothing of it is remembered, its position least of all.
+    DeviceForgotten,
 }
 
 #[cfg(test)]

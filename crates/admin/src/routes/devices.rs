@@ -86,7 +86,7 @@ async fn remove(
     if !shared.state.devices.remove(app, user, key.clone()).await? {
         return Err(ApiError::UnknownDevice);
     }
-    let closed = close_those(&shared, app, user, KickReason::Operator, |session| {
+    let closed = close_those(&shared, app, user, KickReason::DeviceForgotten, |session| {
         session.device.as_ref().is_some_and(|device| device.key == key)
     });
     Ok(Json(closed.await?))

@@ -45,7 +45,7 @@ impl<S> Bucket<S> {
             let cursor = self.cursor_to_save(session);
             let whole = session.cursor(self.now.wall_ms).filter(|whole| Some(whole) != cursor.as_ref());
             self.ports.logic.offline(&session.info, cursor);
-            if let Some(whole) = whole {
+            if let Some(whole) = whole.filter(|_| reason != CloseReason::Forgotten) {
                 self.save_later(whole);
             }
         }
@@ -84,7 +84,7 @@ fn count(metrics: &Metrics, reason: CloseReason) {
         CloseReason::SessionLimit => &closes.session_limit,
         CloseReason::Tls => &closes.tls,
         CloseReason::ProxyHeader => &closes.proxy_header,
-        CloseReason::Kicked => &closes.kicked,
+        CloseReason::Kicked | CloseReason::Forgotten => &closes.kicked,
         CloseReason::Shutdown => &closes.shutdown,
         CloseReason::SocketError => &closes.socket_error,
         // Counted among the drops, or not the server's doing.

@@ -51,6 +51,8 @@ pub(crate) enum CloseReason {
     /// No PROXY header where one must be.
     ProxyHeader,
     Kicked,
+    /// Kicked, and its device is to be as new when it comes again.
+    Forgotten,
     Shutdown,
     SocketError,
     /// Could not reach its user's bucket.

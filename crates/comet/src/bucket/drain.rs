@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use halley_core::session::KickReason;
 use tokio::sync::oneshot;
 
 use super::command::Command;
@@ -46,7 +47,11 @@ impl<S> Bucket<S> {
             Command::Kick { conn, reason } => {
                 if let Some(slot) = self.conns.find(Token::of_conn(conn)) {
                     tracing::debug!(%conn, ?reason, "kicked");
-                    self.finish(slot, CloseReason::Kicked);
+                    let reason = match reason {
+                        KickReason::DeviceForgotten => CloseReason::Forgotten,
+                        _ => CloseReason::Kicked,
+                    };
+                    self.finish(slot, reason);
                 }
             }
             Command::Adopt(conn) => self.adopt(*conn),

@@ -31,8 +31,7 @@ fn the_first_release_had_no_feeds_beside_its_cursors() {
     let path = directory.path().join("state.redb");
     let open = || RedbState::open(&path, StateOptions::default()).expect("opens");
     let state = open();
-    state.save(cursor(Vec::new()));
-    state.flush().expect("flushes");
+    block_on(state.begin(cursor(Vec::new()))).expect("begins");
     // Back to what the first release wrote: the same without the table.
     let deleted = state.inner().commit(|transaction| Ok(transaction.delete_table(CURSOR_FEEDS)?));
     assert!(deleted.expect("commits"), "there was one");
