@@ -39,7 +39,7 @@ pub enum Death {
 pub struct Crowd {
     /// How many users.
     pub users: usize,
-    /// The devices of each, by name; [`Talk`] knows the kinds. The first one talks.
+    /// The devices of each: `phone`, `desktop`, `web` (over WebSocket), or any other name. The first one talks.
     pub devices: &'static [&'static str],
     /// They talk in a super group too.
     pub super_group: bool,
