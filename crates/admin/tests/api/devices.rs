@@ -28,6 +28,6 @@ async fn a_device_is_listed_without_its_push_token_and_forgotten_with_its_connec
     assert!(api.world.contents.lock().kicks.is_empty());
     let closed = api.delete(&format!("{DEVICES}/id%3Au-1")).await.ok();
     assert_eq!(closed, json!({"closed": 1, "unreached": 0}));
-    assert_eq!(api.world.contents.lock().kicks, [(phone, KickReason::Operator)], "only its own");
+    assert_eq!(api.world.contents.lock().kicks, [(phone, KickReason::DeviceForgotten)], "only its own");
     api.delete(&format!("{DEVICES}/id:u-1")).await.refused(404, "unknown_device");
 }
