@@ -1,6 +1,6 @@
 //! Groups and their changes: a pure state machine that the journal drives.
 //!
-//! A change is a journal record first; [`apply`] is total and idempotent, so that a crash between journal and state
+//! A change is a journal record first; [`apply()`] is total and idempotent, so that a crash between journal and state
 //! database repeats it without harm. The record is also the entry by which members are told: [`Announced`] says in which
 //! parts.
 

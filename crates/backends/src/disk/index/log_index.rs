@@ -43,7 +43,7 @@ pub trait Rows: Send + Sync + 'static {
         max: usize,
     ) -> Result<Vec<Row>, IndexError>;
 
-    /// Up to `max` timelines that have rows, behind this one in the order of [`super::codec::row_key`].
+    /// Up to `max` timelines that have rows, behind this one in the order of their rows' keys.
     ///
     /// # Errors
     /// When they cannot be read.
