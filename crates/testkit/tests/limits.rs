@@ -43,11 +43,15 @@ fn an_address_an_app_and_a_user_have_their_bounds() {
     assert_eq!(fourth.next(WITHIN), Came::Closed, "the app is full");
     assert_eq!(closes(&admin, "app_limit"), 1);
     drop(fourth);
-    let _silent = Raw::connect(address);
+    // Counted by the buckets they fall to, so two that come together may be taken in either order: all that stay are kept.
+    let mut silent = Vec::new();
     wait_for("the address to be full", WITHIN, || {
         let mut more = Raw::connect(address);
-        (more.next(Duration::from_millis(200)) == Came::Closed).then_some(())
+        let refused = more.next(Duration::from_millis(200)) == Came::Closed;
+        silent.push(more);
+        refused.then_some(())
     });
+    assert!(silent.len() <= 2, "only one fits: {}", silent.len());
     assert!(closes(&admin, "address_limit") >= 1);
     assert!(server.stop().success());
 }
