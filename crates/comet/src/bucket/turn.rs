@@ -12,6 +12,8 @@ use super::slots::Token;
 use super::tick::Tick;
 
 /// Connections read, and sessions caught up, in one turn: then the others get theirs, and what there is to write goes.
+/// Many are read for each that is pushed to: the confirmations of a message to thousands come as fast as it goes out, and a
+/// message among them must not wait for its end.
 const CONNECTIONS_PER_TURN: usize = 128;
 const CATCH_UPS_PER_TURN: usize = 64;
 
@@ -77,11 +79,11 @@ impl<S> Bucket<S> {
         sockets || !work.farewells.is_empty() || !work.behind.is_empty() || new_moves
     }
 
-    /// Whether more pushes wait than one turn writes: then other threads should get the processor now and then, those that
+    /// Whether more waits to be pushed or read than one turn does: then other threads should get the processor now and then, those that
     /// make messages durable among them.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
-        !self.work.dirty.is_empty()
+        !self.work.dirty.is_empty() || !self.work.readable.is_empty()
     }
 
     /// The time, from the same clock as everything else.

@@ -19,8 +19,9 @@ use crate::bucket::{Bucket, Command, Deferred, SocketReady, Token};
 use crate::gateway::BucketSeat;
 use crate::ports::Ports;
 
-/// Descriptors reported by one wait, commands and records taken in one turn.
+/// Descriptors reported by one wait, waits in one turn; commands and records taken in one turn.
 const EVENTS_PER_WAIT: usize = 512;
+const WAITS_PER_TURN: usize = 16;
 const COMMANDS_PER_TURN: usize = 1_024;
 const RECORDS_PER_TURN: usize = 512;
 const COMPLETIONS_PER_TURN: usize = 256;
@@ -128,19 +129,25 @@ impl Runner {
             return Ok(false);
         }
         let (bucket, acceptor) = (&mut self.bucket, &mut self.acceptor);
-        self.sockets_ready = self.poller.get_mut().poll(|ready| {
-            if ready.token & LISTENER == LISTENER {
-                acceptor.ready(ready.token as u32 as usize);
-                return;
+        // To the end, within reason: who became ready last is not to wait until thousands before were served.
+        for _ in 0..WAITS_PER_TURN {
+            self.sockets_ready = self.poller.get_mut().poll(|ready| {
+                if ready.token & LISTENER == LISTENER {
+                    acceptor.ready(ready.token as u32 as usize);
+                    return;
+                }
+                bucket.ready(SocketReady {
+                    token: Token::from_bits(ready.token),
+                    readable: ready.readable,
+                    ended: ready.ended,
+                    writable: ready.writable,
+                    hung_up: ready.hung_up,
+                });
+            })?;
+            if !self.sockets_ready {
+                break;
             }
-            bucket.ready(SocketReady {
-                token: Token::from_bits(ready.token),
-                readable: ready.readable,
-                ended: ready.ended,
-                writable: ready.writable,
-                hung_up: ready.hung_up,
-            });
-        })?;
+        }
         Ok(self.sockets_ready)
     }
 

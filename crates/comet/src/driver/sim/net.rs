@@ -247,6 +247,12 @@ impl SimClient {
         self.net.change(self.id, |pipe| pipe.closed)
     }
 
+    /// Bytes that have come and were not taken.
+    #[must_use]
+    pub fn arrived(&self) -> usize {
+        self.net.change(self.id, |pipe| pipe.down.len())
+    }
+
     /// Bytes the server has not read.
     #[must_use]
     pub fn unread(&self) -> usize {

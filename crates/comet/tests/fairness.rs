@@ -1,0 +1,82 @@
+//! What one asks does not wait for what thousands are told, nor for what they confirm. A failure means that one message to a
+//! large group holds up everybody in its bucket.
+
+mod common;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use common::{Client, World};
+use halley_core::ids::UserId;
+use halley_core::message::{Content, Conversation};
+use halley_core::ports::gateways::{Gateways, Transient};
+use halley_wire::txchat::Op;
+
+/// More than a bucket pushes to, or reads, in several turns.
+const MANY: usize = 900;
+const ASKING: usize = 20;
+
+fn told_to_all() -> Transient {
+    let content = Content { kind: 1, bytes: Bytes::from_static(b"to all") };
+    let mut message = common::backend::message(500, 0, Conversation::System, content);
+    message.from = UserId::SYSTEM;
+    Transient::Message(Arc::new(message))
+}
+
+fn members(world: &mut World) -> Vec<Client> {
+    let members = (1..).take(MANY).map(|user| world.login(user, "")).collect();
+    world.settle();
+    members
+}
+
+fn asking(world: &mut World) -> Vec<Client> {
+    (5_000..).take(ASKING).map(|user| world.login(user, "")).collect()
+}
+
+fn ask(asking: &[Client]) {
+    asking.iter().for_each(|client| client.send(Op::HEARTBEAT.0, 7, 0, &[]));
+}
+
+fn answered(asking: &mut [Client]) -> usize {
+    let heard =
+        |client: &mut Client| client.frames().iter().any(|frame| frame.header.op == Op::HEARTBEAT_REPLY);
+    asking.iter_mut().map(|client| usize::from(heard(client))).sum()
+}
+
+#[test]
+fn an_answer_does_not_wait_until_everybody_was_pushed_to() {
+    let mut world = World::new();
+    let members = members(&mut world);
+    let mut asking = asking(&mut world);
+    let _sessions = world.sim.gateway().broadcast(common::APP, told_to_all());
+    world.sim.turn();
+    let pushed = |members: &[Client]| members.iter().filter(|member| member.end.arrived() > 0).count();
+    let before = pushed(&members);
+    assert!((1..MANY / 4).contains(&before), "the first of many turns: {before}");
+    ask(&asking);
+    world.sim.turn();
+    assert_eq!(answered(&mut asking), ASKING);
+    assert!(pushed(&members) < MANY / 2, "the others still wait for theirs");
+    world.settle();
+    assert_eq!(pushed(&members), MANY, "and get it");
+}
+
+#[test]
+fn a_question_does_not_wait_until_everybody_has_confirmed() {
+    let mut world = World::new();
+    let mut members = members(&mut world);
+    let mut asking = asking(&mut world);
+    let _sessions = world.sim.gateway().broadcast(common::APP, told_to_all());
+    world.settle();
+    for member in &mut members {
+        assert_eq!(member.pushes().len(), 1);
+        member.ack(1);
+    }
+    ask(&asking);
+    world.sim.turn();
+    assert_eq!(answered(&mut asking), ASKING);
+    let unread = members.iter().filter(|member| member.end.unread() > 0).count();
+    assert!(unread > MANY / 2, "the others still wait to be read: {unread}");
+    world.settle();
+    assert!(members.iter().all(|member| member.end.unread() == 0), "and are");
+}
