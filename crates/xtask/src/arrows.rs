@@ -6,7 +6,7 @@ pub(crate) const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("wire", &[], &[]),
     ("sys", &[], &[]),
     ("journal", &["core"], &[]),
-    ("backends", &["core", "journal"], &[]),
+    ("backends", &["core", "journal", "sys"], &[]),
     ("comet", &["core", "wire", "sys"], &["backends"]),
     ("client", &["wire"], &[]),
     ("logic", &["core", "wire"], &["backends"]),

@@ -18,6 +18,10 @@ pub struct JournalThreads {
     prepare: Option<JoinHandle<()>>,
 }
 
+/// The commit thread waits for the disk several times in each commit. Each time it wakes, who writes pushes to thousands
+/// would otherwise have the processor for milliseconds more.
+const COMMIT_SLICE: Duration = Duration::from_micros(100);
+
 /// Zeros are looked after each time so many bytes were committed.
 const PREPARE_EVERY_BYTES: u64 = 256 << 10;
 
@@ -79,6 +83,7 @@ fn commit(
     let shared = std::sync::Arc::clone(&committer.shared);
     let is_closing = || shared.pending.lock().is_closing;
     let mut unprepared_bytes = PREPARE_EVERY_BYTES;
+    let _supported = halley_sys::prefer_short_slices(COMMIT_SLICE);
     loop {
         if unprepared_bytes >= PREPARE_EVERY_BYTES {
             // Full: it is awake already. Closed: it has stopped, commits write their zeros themselves.
