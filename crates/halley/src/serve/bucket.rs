@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use halley_answer::AnswerShard;
@@ -57,6 +58,9 @@ impl Sockets {
     }
 }
 
+/// A bucket that wakes for one message does not wait until a program that is busy has had its whole slice.
+const SLICE: Duration = Duration::from_micros(300);
+
 /// A running bucket.
 pub(super) struct BucketThread(JoinHandle<()>);
 
@@ -71,6 +75,7 @@ impl BucketThread {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.with_context(|| format!("start the runtime of {name}"))?;
         let work = move || {
+            let _supported = halley_sys::prefer_short_slices(SLICE);
             let local = tokio::task::LocalSet::new();
             let shard = local.spawn_local(shard.run());
             local.block_on(&runtime, async move {
