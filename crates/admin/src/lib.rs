@@ -35,8 +35,9 @@ mod write_deadline;
 
 pub use codes::Code;
 pub use config::AdminConfig;
+pub use halley_listener::Drained;
 pub use openapi::document;
 pub use readiness::{NotReady, Readiness};
 pub use router::router;
-pub use server::{Drained, serve};
+pub use server::serve;
 pub use state::{AdminState, NodeInfo};

@@ -52,5 +52,5 @@ pub mod logic;
 
 pub use api::{Api, GrpcPorts};
 pub use config::GrpcConfig;
-pub use listener::Drained;
+pub use halley_listener::Drained;
 pub use serve::{serve_comet, serve_logic};

@@ -7,7 +7,9 @@ use tokio::net::TcpListener;
 use crate::api::Api;
 use crate::comet::comet_server::CometServer;
 use crate::comet_service::{self, CometService};
-use crate::listener::{self, Drained};
+use halley_listener::Drained;
+
+use crate::listener;
 use crate::logic::logic_server::LogicServer;
 use crate::logic_service::{self, LogicService};
 

@@ -13,8 +13,9 @@ pub(crate) const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("answer", &["core", "wire"], &["backends"]),
     ("pusher", &["core", "wire"], &["backends"]),
     ("store", &["core", "wire"], &["backends"]),
-    ("admin", &["core"], &[]),
-    ("grpc", &["core", "wire"], &[]),
+    ("listener", &["core"], &[]),
+    ("admin", &["core", "listener"], &[]),
+    ("grpc", &["core", "listener", "wire"], &[]),
     ("bench", &["client", "wire"], &[]),
     (
         "halley",
