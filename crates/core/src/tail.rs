@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::event::RevokedBy;
 use crate::ids::{AppId, LogSeq, MsgId};
@@ -52,6 +52,8 @@ impl Default for TailLimits {
 pub const KEEP_BATCHES: usize = 8;
 /// A search for a message looks at so many records under one lock.
 const FIND_AT_ONCE: u64 = 1_024;
+/// Places in timelines that are dropped before others pass: half a millisecond. A group message has one for each member.
+const PLACES_AT_ONCE: usize = 4_096;
 /// Less than this is not worth dropping.
 const KEEP_BYTES_MIN: usize = 64 << 10;
 
@@ -121,7 +123,7 @@ impl Tail {
             state.push(record);
         }
         let keep_bytes = state.keep_bytes;
-        state.drop_indexed(keep_bytes);
+        state.drop_indexed(keep_bytes, PLACES_AT_ONCE);
     }
 
     /// Whether there is room for more; when not, appends wait for the indexer.
@@ -236,11 +238,19 @@ impl Tail {
         state.indexed = seq;
         let keep_bytes = newly.saturating_mul(KEEP_BATCHES).max(KEEP_BYTES_MIN).min(self.limits.keep_bytes);
         state.keep_bytes = keep_bytes;
-        state.drop_indexed(keep_bytes);
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         for waker in waiting {
             waker.wake();
+        }
+        self.drop_indexed(keep_bytes);
+    }
+
+    /// Drops what is indexed down to this size, letting others pass now and then.
+    fn drop_indexed(&self, keep_bytes: usize) {
+        let mut state = self.state.lock();
+        while state.drop_indexed(keep_bytes, PLACES_AT_ONCE) {
+            MutexGuard::bump(&mut state);
         }
     }
 
@@ -255,8 +265,8 @@ impl Tail {
     /// Drops everything that is indexed and gives memory back: for a journal that has been quiet for a while, whose
     /// readers have all caught up.
     pub fn trim(&self) {
+        self.drop_indexed(0);
         let mut state = self.state.lock();
-        state.drop_indexed(0);
         state.records.shrink_to_fit();
         state.timelines.shrink_to_fit();
         state.dedup.shrink_to_fit();
@@ -305,15 +315,22 @@ impl State {
         self.records.iter().skip(skip).take_while(move |record| record.seq <= up_to)
     }
 
-    fn drop_indexed(&mut self, keep_bytes: usize) {
+    /// Drops what is indexed down to this size, or until about so many places in timelines are gone. `true`: there is more.
+    fn drop_indexed(&mut self, keep_bytes: usize, places_max: usize) -> bool {
+        let mut places = 0;
         while self.bytes > keep_bytes && self.records.front().is_some_and(|front| front.seq <= self.indexed) {
+            if places >= places_max {
+                return true;
+            }
             let Some(record) = self.records.pop_front() else {
-                return;
+                return false;
             };
             self.bytes -= record.entry.record.weight_bytes();
             self.floor = (record.seq, record.entry.key);
+            places += 1;
             for timeline in record.entry.record.timelines() {
                 self.forget(timeline, record.seq.0);
+                places += 1;
             }
             let message = &record.entry.record.message;
             if let Some(key) = DedupKey::of(message)
@@ -327,6 +344,7 @@ impl State {
                 self.revoked.remove(&revoked);
             }
         }
+        false
     }
 
     fn forget(&mut self, timeline: TimelineId, seq: u64) {
