@@ -5,7 +5,7 @@
 //! Does not: speak a protocol, hold the clients' sockets (`comet` does, by the ten thousand), bind a port.
 //!
 //! **Invariant:** at most [`Bounds::connections_max`] connections are open at once, further ones wait in the kernel's
-//! backlog; when [`serve`] has answered, none is left.
+//! backlog; when [`serve()`] has answered, none is left.
 
 mod serve;
 
