@@ -79,8 +79,8 @@ impl<S> Bucket<S> {
         sockets || !work.farewells.is_empty() || !work.behind.is_empty() || new_moves
     }
 
-    /// Whether more waits to be pushed or read than one turn does: then other threads should get the processor now and then, those that
-    /// make messages durable among them.
+    /// Whether more waits to be pushed or read than one turn does: then other threads should get the processor now and
+    /// then, those that make messages durable among them.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
         !self.work.dirty.is_empty() || !self.work.readable.is_empty()
