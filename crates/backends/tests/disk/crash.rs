@@ -23,6 +23,7 @@ use halley_core::ticket::Ticket;
 use halley_journal::sim::SimDisk;
 
 use crate::common::{APP, Place, World, group_change, inbox, message, watermark};
+use crate::random::Random;
 
 const SEEDS: u64 = 300;
 
@@ -42,17 +43,6 @@ fn without_fsync_the_same_runs_fail() {
     let noticed = |seed: &u64| !matches!(catch_unwind(|| run(*seed, true)), Ok(Ok(())));
     let failed = (1..=60).filter(noticed).count();
     assert!(failed >= 10, "only {failed} of 60 runs noticed that nothing is synced");
-}
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) % bound
-    }
 }
 
 /// What was appended, as far as it survived.

@@ -8,5 +8,6 @@ mod common;
 mod crash;
 mod damage;
 mod failures;
+mod random;
 mod reclaim;
 mod versions;

@@ -19,6 +19,7 @@ use halley_core::timeline::TimelineId;
 use halley_journal::sim::SimDisk;
 
 use crate::common::{APP, Place, World, inbox, message, watermark};
+use crate::random::Random;
 
 const SEEDS: u64 = 10;
 const USERS: i64 = 3;
@@ -35,17 +36,6 @@ fn no_power_cut_brings_back_what_went_or_takes_what_stays() {
         }
     }
     assert!(gone.0 > 0 && gone.1 > 0, "the runs remove and rewrite segments: {gone:?}");
-}
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) % bound
-    }
 }
 
 #[derive(Default)]
