@@ -64,6 +64,16 @@ impl Record {
         inboxes.chain(self.targets.feed().map(|group| TimelineId::Feed(app, group)))
     }
 
+    /// Whether it is an entry of this timeline.
+    #[must_use]
+    pub fn is_in(&self, timeline: TimelineId) -> bool {
+        timeline.app() == self.message.app
+            && match timeline {
+                TimelineId::Inbox(_, user) => self.targets.inboxes().binary_search(&user).is_ok(),
+                TimelineId::Feed(_, group) => self.targets.feed() == Some(group),
+            }
+    }
+
     /// Appends the binary form (format version 1, `record_codec`) to `out`.
     pub fn encode(&self, epoch: Epoch, out: &mut Vec<u8>) {
         record_codec::encode(self, epoch, out);

@@ -21,6 +21,10 @@ use crate::ports::dedup::{DedupKey, Known};
 use crate::record::{Entry, Record};
 use crate::timeline::TimelineId;
 
+use places::Places;
+
+mod places;
+
 /// A record in the tail.
 #[derive(Clone, Debug)]
 pub struct TailRecord {
@@ -52,7 +56,7 @@ impl Default for TailLimits {
 pub const KEEP_BATCHES: usize = 8;
 /// A search for a message looks at so many records under one lock.
 const FIND_AT_ONCE: u64 = 1_024;
-/// Places in timelines that are dropped before others pass: half a millisecond. A group message has one for each member.
+/// Places in timelines that are dropped before others pass: half a millisecond.
 const PLACES_AT_ONCE: usize = 4_096;
 /// Less than this is not worth dropping.
 const KEEP_BYTES_MIN: usize = 64 << 10;
@@ -87,7 +91,7 @@ struct State {
     keep_bytes: usize,
     bytes: usize,
     bytes_unindexed: usize,
-    timelines: HashMap<TimelineId, VecDeque<u64>>,
+    places: Places,
     dedup: HashMap<DedupKey, Known>,
     /// What the revocations that are here revoke, wherever that is, by its key (the same in all its timelines).
     revoked: BTreeMap<SyncKey, RevokedBy>,
@@ -107,7 +111,7 @@ impl Tail {
             keep_bytes: limits.keep_bytes.min(KEEP_BYTES_MIN),
             bytes: 0,
             bytes_unindexed: 0,
-            timelines: HashMap::new(),
+            places: Places::default(),
             dedup: HashMap::new(),
             revoked: BTreeMap::new(),
             waiting: Vec::new(),
@@ -155,17 +159,12 @@ impl Tail {
         let state = self.state.lock();
         let mut entries = Vec::new();
         let mut complete_to = state.last.1;
-        if let Some(places) = state.timelines.get(&timeline) {
-            for record in places.iter().filter_map(|seq| state.get(*seq)) {
-                if record.entry.key <= after {
-                    continue;
-                }
-                if entries.len() == limit {
-                    complete_to = entries.last().map_or(after, |last: &Entry| last.key);
-                    break;
-                }
-                entries.push(state.shown(&record.entry));
+        for seq in state.places.ascending(timeline, state.seq_at(after)) {
+            if entries.len() == limit {
+                complete_to = entries.last().map_or(after, |last: &Entry| last.key);
+                break;
             }
+            entries.extend(state.get(seq).map(|record| state.shown(&record.entry)));
         }
         TailPage { floor: state.floor.1, entries, complete_to }
     }
@@ -174,14 +173,12 @@ impl Tail {
     #[must_use]
     pub fn timeline_before(&self, timeline: TimelineId, before: SyncKey, limit: usize) -> TailPage {
         let state = self.state.lock();
-        let places = state.timelines.get(&timeline);
-        let records = places.into_iter().flat_map(|places| places.iter().rev());
-        let entries = records
-            .filter_map(|seq| state.get(*seq))
-            .map(|record| &record.entry)
-            .filter(|entry| entry.key < before)
+        let entries = state
+            .places
+            .descending(timeline, state.seq_from(before))
+            .filter_map(|seq| state.get(seq))
             .take(limit)
-            .map(|entry| state.shown(entry))
+            .map(|record| state.shown(&record.entry))
             .collect();
         TailPage { floor: state.floor.1, entries, complete_to: state.last.1 }
     }
@@ -215,7 +212,7 @@ impl Tail {
             if start >= end {
                 return None;
             }
-            let found = (start..end).rev().filter_map(|seq| state.get(seq)).find(|record| {
+            let found = (start..end).rev().filter_map(|seq| state.get(LogSeq(seq))).find(|record| {
                 let message = &record.entry.record.message;
                 (message.id, message.app, message.kind) == (id, app, EntryKind::MESSAGE)
             });
@@ -268,7 +265,7 @@ impl Tail {
         self.drop_indexed(0);
         let mut state = self.state.lock();
         state.records.shrink_to_fit();
-        state.timelines.shrink_to_fit();
+        state.places.shrink();
         state.dedup.shrink_to_fit();
     }
 
@@ -286,9 +283,7 @@ impl State {
         let weight = record.entry.record.weight_bytes();
         self.bytes += weight;
         self.bytes_unindexed += weight;
-        for timeline in record.entry.record.timelines() {
-            self.timelines.entry(timeline).or_default().push_back(record.seq.0);
-        }
+        self.places.add(record.seq, &record.entry.record);
         let message = &record.entry.record.message;
         if let Some(key) = DedupKey::of(message) {
             self.dedup.insert(key, known(message, record.entry.key));
@@ -305,9 +300,21 @@ impl State {
         self.revoked.get(&entry.key).map_or_else(|| entry.clone(), |by| by.show(entry))
     }
 
-    fn get(&self, seq: u64) -> Option<&TailRecord> {
-        let place = seq.checked_sub(self.floor.0.0 + 1)?;
+    fn get(&self, seq: LogSeq) -> Option<&TailRecord> {
+        let place = seq.0.checked_sub(self.floor.0.0 + 1)?;
         self.records.get(usize::try_from(place).ok()?)
+    }
+
+    /// The newest record at or below this key; the floor when none is here.
+    fn seq_at(&self, key: SyncKey) -> LogSeq {
+        let newer = self.records.partition_point(|record| record.entry.key <= key);
+        LogSeq(self.floor.0.0 + newer as u64)
+    }
+
+    /// The oldest record at or above this key; the next one to come when none is here.
+    fn seq_from(&self, key: SyncKey) -> LogSeq {
+        let older = self.records.partition_point(|record| record.entry.key < key);
+        LogSeq(self.floor.0.0 + 1 + older as u64)
     }
 
     fn between(&self, after: LogSeq, up_to: LogSeq) -> impl Iterator<Item = &TailRecord> {
@@ -327,11 +334,7 @@ impl State {
             };
             self.bytes -= record.entry.record.weight_bytes();
             self.floor = (record.seq, record.entry.key);
-            places += 1;
-            for timeline in record.entry.record.timelines() {
-                self.forget(timeline, record.seq.0);
-                places += 1;
-            }
+            places += 1 + self.places.remove(record.seq, &record.entry.record);
             let message = &record.entry.record.message;
             if let Some(key) = DedupKey::of(message)
                 && self.dedup.get(&key).is_some_and(|known| known.id == message.id)
@@ -345,18 +348,6 @@ impl State {
             }
         }
         false
-    }
-
-    fn forget(&mut self, timeline: TimelineId, seq: u64) {
-        let std::collections::hash_map::Entry::Occupied(mut places) = self.timelines.entry(timeline) else {
-            return;
-        };
-        if places.get().front() == Some(&seq) {
-            places.get_mut().pop_front();
-        }
-        if places.get().is_empty() {
-            places.remove();
-        }
     }
 }
 

@@ -11,11 +11,17 @@ use halley_core::message::{Content, Conversation, EntryKind, Message};
 use halley_core::record::{Record, Targets};
 use halley_core::tail::{Tail, TailLimits, tail_record};
 use halley_core::timeline::TimelineId;
+use proptest::prelude::*;
 
 const MEMBERS: i64 = 5_000;
-const MESSAGES: u64 = 60;
+/// More than are kept apart from the others.
+const MESSAGES: u64 = 200;
 
 fn to_all(id: i64) -> Arc<Record> {
+    to_users(id, 1..=MEMBERS, None)
+}
+
+fn to_users(id: i64, users: impl IntoIterator<Item = i64>, feed: Option<GroupId>) -> Arc<Record> {
     let message = Message {
         id: MsgId(id),
         app: AppId(1),
@@ -28,7 +34,7 @@ fn to_all(id: i64) -> Arc<Record> {
         time_ms: 0,
         device: Bytes::new(),
     };
-    Arc::new(Record { message, targets: Targets::new((1..=MEMBERS).map(UserId).collect(), None) })
+    Arc::new(Record { message, targets: Targets::new(users.into_iter().map(UserId).collect(), feed) })
 }
 
 fn key(place: u64) -> SyncKey {
@@ -82,4 +88,60 @@ fn is_seen_in_the_middle() -> bool {
 fn others_read_while_a_release_goes_on() {
     // Whether the other thread gets a processor meanwhile is not ours to say: many rounds.
     assert!((0..50).any(|_| is_seen_in_the_middle()), "nobody got in between");
+}
+
+/// Users of a record: a few, or very many.
+fn users() -> impl Strategy<Value = Vec<i64>> {
+    prop_oneof![
+        prop::collection::vec(1..6i64, 0..3),
+        (1..5i64).prop_map(|first| (first..first + 256).collect())
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_timeline_has_its_records_in_order_whether_they_go_to_few_or_to_very_many(
+        all in prop::collection::vec((users(), any::<bool>()), 1..320),
+        released_percent in 0..120u64,
+        from_percent in 0..120u64,
+        limit in 1..40usize,
+    ) {
+        let count = all.len() as u64;
+        let tail = Tail::new(TailLimits { keep_bytes: 0, bytes_max: usize::MAX }, LogSeq(0), SyncKey::START);
+        let group = GroupId(9);
+        let records: Vec<_> = all.iter().zip(1..).map(|((users, is_in_feed), id)| {
+            to_users(id, users.iter().copied(), is_in_feed.then_some(group))
+        }).collect();
+        // Keys have gaps, as the journal's have.
+        let entries = records.iter().zip(1..).map(|(record, place)| tail_record(LogSeq(place), 0, key(place * 3), Arc::clone(record)));
+        entries.for_each(|record| tail.publish([record]));
+        let released = (count * released_percent / 100).min(count);
+        tail.release(LogSeq(released));
+        let from = key(3 * count * from_percent / 100 + 1);
+        let timelines = (0..7).map(|user| TimelineId::Inbox(AppId(1), UserId(user))).chain([
+            TimelineId::Feed(AppId(1), group),
+            TimelineId::Feed(AppId(1), GroupId(1)),
+            TimelineId::Inbox(AppId(2), UserId(4)),
+        ]);
+        for timeline in timelines {
+            let expected = |keep: &dyn Fn(SyncKey) -> bool| -> Vec<SyncKey> {
+                let here = records.iter().zip(1..).filter(|(record, place)| *place > released && record.timelines().any(|of| of == timeline));
+                here.map(|(_, place)| key(place * 3)).filter(|key| keep(*key)).collect()
+            };
+            let page = tail.timeline_after(timeline, from, limit);
+            let mut after = expected(&|key| key > from);
+            let is_whole = after.len() <= limit;
+            after.truncate(limit);
+            prop_assert_eq!(page.entries.iter().map(|entry| entry.key).collect::<Vec<_>>(), after.clone());
+            let newest = key(count * 3);
+            prop_assert_eq!(page.complete_to, if is_whole { newest } else { after[limit - 1] });
+            let mut before = expected(&|key| key < from);
+            before.reverse();
+            before.truncate(limit);
+            let page = tail.timeline_before(timeline, from, limit);
+            prop_assert_eq!(page.entries.iter().map(|entry| entry.key).collect::<Vec<_>>(), before);
+        }
+    }
 }
