@@ -43,6 +43,9 @@ pub struct Config {
     pub commands_max: usize,
     /// Bytes read from one connection a turn, so that a chatty peer starves nobody (64 KiB).
     pub read_bytes_per_turn: usize,
+    /// Timelines looked at and sessions shown something in one turn: whoever sends something meanwhile waits for it (1,024: less
+    /// than half a millisecond).
+    pub shown_per_turn: usize,
     /// Retry of what found a queue full: held sends, hand-overs (5 ms).
     pub retry_delay: Duration,
     /// Attempts to hand a connection to its user's bucket before it is closed (200: a second).
@@ -71,6 +74,7 @@ impl Default for Config {
             proxies: Vec::new(),
             commands_max: 32_768,
             read_bytes_per_turn: 64 << 10,
+            shown_per_turn: 1_024,
             retry_delay: Duration::from_millis(5),
             hand_over_tries_max: 200,
             accept_pause: Duration::from_millis(50),
@@ -102,6 +106,7 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         let bounds = [
             ("window", "from 1 to 4096", (1..=4_096).contains(&self.window)),
+            ("shown_per_turn", "at least 1", self.shown_per_turn >= 1),
             ("connections_max", "at least 1", self.connections_max >= 1),
             ("commands_max", "at least 64", self.commands_max >= 64),
             (

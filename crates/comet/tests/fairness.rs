@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use common::{Client, World};
+use halley_comet::Config;
 use halley_core::ids::UserId;
 use halley_core::message::{Content, Conversation};
 use halley_core::ports::gateways::{Gateways, Transient};
@@ -59,6 +60,36 @@ fn an_answer_does_not_wait_until_everybody_was_pushed_to() {
     assert!(pushed(&members) < MANY / 2, "the others still wait for theirs");
     world.settle();
     assert_eq!(pushed(&members), MANY, "and get it");
+}
+
+#[test]
+fn a_turn_shows_a_message_to_a_large_group_in_part_and_answers() {
+    let config = Config { shown_per_turn: 100, ..Config::default() };
+    let mut world = World::with(config, 1, 0);
+    let mut members = members(&mut world);
+    let mut asking = asking(&mut world);
+    let inboxes: Vec<i64> = (1..).take(MANY).collect();
+    world.backend.deliver_to_group(5, &inboxes, "to the group");
+    world.backend.deliver(1, "to one");
+    let mut turns = 0;
+    while world.metrics.pushes.get() < MANY as u64 {
+        let before = world.metrics.pushes.get();
+        ask(&asking);
+        world.sim.turn();
+        assert_eq!(answered(&mut asking), ASKING);
+        assert!(world.metrics.pushes.get() - before <= 100);
+        turns += 1;
+    }
+    assert!(turns >= MANY / 100, "{turns}");
+    world.settle();
+    for (member, user) in members.iter_mut().zip(1..) {
+        let texts: Vec<String> = member.pushes().into_iter().map(|(_, text)| text).collect();
+        assert_eq!(
+            texts,
+            if user == 1 { &["to the group", "to one"][..] } else { &["to the group"] },
+            "{user}"
+        );
+    }
 }
 
 #[test]

@@ -52,7 +52,8 @@ struct Run {
 impl Run {
     fn new(seed: u64) -> Self {
         let mut rng = Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        let config = Config { window: 1 + rng.below(8), ..Config::default() };
+        let (window, shown_per_turn) = (1 + rng.below(8), 1 + rng.below(8));
+        let config = Config { window, shown_per_turn, ..Config::default() };
         let world = World::with(config, 1, seed);
         for group in GROUPS {
             let profile = GroupProfile { is_super: group != 5, ..GroupProfile::default() };

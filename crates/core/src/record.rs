@@ -64,6 +64,18 @@ impl Record {
         inboxes.chain(self.targets.feed().map(|group| TimelineId::Feed(app, group)))
     }
 
+    /// One of its timelines, in the order of [`Record::timelines`].
+    #[must_use]
+    pub fn timeline(&self, place: usize) -> Option<TimelineId> {
+        let app = self.message.app;
+        let inboxes = self.targets.inboxes();
+        match inboxes.get(place) {
+            Some(user) => Some(TimelineId::Inbox(app, *user)),
+            None if place == inboxes.len() => self.targets.feed().map(|group| TimelineId::Feed(app, group)),
+            None => None,
+        }
+    }
+
     /// Whether it is an entry of this timeline.
     #[must_use]
     pub fn is_in(&self, timeline: TimelineId) -> bool {

@@ -103,7 +103,7 @@ impl<S> Bucket<S> {
             start = ended.into();
             self.followers.raise_mark(inbox, start.position);
         }
-        let need = if is_first { self.feed.attach(inbox) } else { self.feed.position() };
+        let need = if is_first { self.intake.attach(inbox) } else { self.intake.taken() };
         let idle = self.tick.after(self.config().idle_timeout);
         let delay = self.config().resend_delay_min;
         let Some(conn) = self.conns.get_mut(slot) else { return };

@@ -111,8 +111,8 @@ impl<S> Bucket<S> {
             self.queue_catch_up(slot);
             return;
         }
-        // What is newer than the bucket has been given comes from the feed: other timelines have entries there too.
-        let end = page.complete_to.min(self.feed.position());
+        // What is newer than the bucket has shown comes from the feed: other timelines have entries there too.
+        let end = page.complete_to.min(self.intake.shown());
         if let Track::Feed(_) = track {
             let feed = session.timeline(track);
             let newest = page.entries.last().map_or(before, |last| last.key);
@@ -143,7 +143,7 @@ impl<S> Bucket<S> {
         if let Track::Feed(group) = track {
             session.lagging.rotate(group);
         }
-        if end > before {
+        if end > before || self.intake.is_showing() {
             self.queue_catch_up(slot);
         } else if session.next_read().is_some() {
             self.read_again(slot, FRUITLESS_DELAY);

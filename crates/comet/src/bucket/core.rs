@@ -8,12 +8,12 @@ use std::time::Instant;
 use halley_core::clock::Now;
 use halley_core::ids::BucketId;
 use halley_core::metrics::Metrics;
-use halley_core::ports::feed::FeedReader;
 
 use super::conn::Conn;
 use super::drain::Drain;
 use super::followers::Followers;
 use super::following::Following;
+use super::intake::Intake;
 use super::io::Deferred;
 use super::outbox::Buffers;
 use super::receipts::{Owed, Receipts};
@@ -30,7 +30,7 @@ pub struct Bucket<S> {
     pub(crate) id: BucketId,
     pub(crate) shared: Arc<Shared<S>>,
     pub(crate) ports: Ports,
-    pub(crate) feed: Box<dyn FeedReader>,
+    pub(crate) intake: Intake,
     pub(crate) start: Instant,
     /// The time of this turn; `tick` is the same in milliseconds.
     pub(crate) now: Now,
@@ -66,8 +66,6 @@ pub(crate) struct Work<S> {
     pub(crate) dirty: VecDeque<Token>,
     /// Connections with an answer to write: before the others.
     pub(crate) urgent: Vec<Token>,
-    /// About the most sessions that a record was lately shown to.
-    pub(crate) widest: usize,
     /// Last words of TLS connections that have ended, each to be written once before its socket is dropped.
     pub(crate) farewells: Vec<(S, Vec<u8>)>,
     /// Port calls for the driver to wait for.
@@ -94,7 +92,6 @@ impl<S> Default for Work<S> {
             moving: Vec::new(),
             dirty: VecDeque::new(),
             urgent: Vec::new(),
-            widest: 0,
             farewells: Vec::new(),
             deferred: Vec::new(),
             retry_at: None,
@@ -109,12 +106,12 @@ impl<S> Default for Work<S> {
 impl<S> Bucket<S> {
     pub(crate) fn new(id: BucketId, shared: Arc<Shared<S>>, ports: Ports) -> Self {
         let now = ports.clock.now();
-        let feed = ports.feed.subscribe();
+        let intake = Intake::new(ports.feed.subscribe());
         let read_bytes = shared.config.read_bytes_per_turn;
         Self {
             id,
             shared,
-            feed,
+            intake,
             start: now.mono,
             now,
             tick: Tick(0),

@@ -98,7 +98,7 @@ impl Slots {
 /// A timeline that somebody here follows.
 struct Followed {
     slots: Slots,
-    /// Of a feed: nothing of it that the bucket has been given is newer. So a session needs no read for a feed without
+    /// Of a feed: nothing of it that was shown, or taken before its first session, is newer. So a session needs no read for a feed without
     /// news. Of an inbox: the largest cursor of the user's devices.
     mark: SyncKey,
 }
@@ -141,6 +141,20 @@ impl Followers {
         if let Some(followed) = self.timelines.get(&timeline) {
             into.extend_from_slice(followed.slots.as_slice());
         }
+    }
+
+    /// Appends up to `max` sessions of a timeline to `into`, from this slot on; answers where the others begin, if there are any.
+    pub(crate) fn some_of(
+        &self,
+        timeline: TimelineId,
+        from: u32,
+        max: usize,
+        into: &mut Vec<u32>,
+    ) -> Option<u32> {
+        let slots = self.timelines.get(&timeline)?.slots.as_slice();
+        let slots = &slots[slots.partition_point(|slot| *slot < from)..];
+        into.extend(slots.iter().take(max));
+        slots.get(max).copied()
     }
 
     /// Whether anybody here follows it.
@@ -194,6 +208,12 @@ mod tests {
         let mut slots = Vec::new();
         followers.of(inbox, &mut slots);
         assert_eq!(slots, [4, 5]);
+        slots.clear();
+        assert!(!followers.add(inbox, 8));
+        assert_eq!(followers.some_of(inbox, 0, 2, &mut slots), Some(8));
+        assert_eq!(followers.some_of(inbox, 6, 2, &mut slots), None);
+        assert_eq!(slots, [4, 5, 8]);
+        assert!(!followers.remove(inbox, 8));
         assert!(!followers.remove(inbox, 4));
         assert!(followers.remove(inbox, 5));
         assert!(followers.timelines().is_empty());

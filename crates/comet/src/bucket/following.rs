@@ -125,7 +125,7 @@ impl<S> Bucket<S> {
         if self.following.is_known(app, user) {
             self.follow_all(slot, app, user);
         } else if self.following.is_failed(app, user) {
-            self.ask_feeds(app, user, self.feed.position());
+            self.ask_feeds(app, user, self.intake.taken());
         }
     }
 
@@ -145,7 +145,7 @@ impl<S> Bucket<S> {
     fn follow(&mut self, slot: u32, app: AppId, group: GroupId, joined: SyncKey) {
         let feed = TimelineId::Feed(app, group);
         if self.followers.add(feed, slot) {
-            let watermark = self.feed.attach(feed);
+            let watermark = self.intake.attach(feed);
             self.followers.raise_mark(feed, watermark);
         }
         let mark = self.followers.mark(feed);
@@ -158,7 +158,7 @@ impl<S> Bucket<S> {
         let feed = TimelineId::Feed(app, group);
         for slot in slots {
             if self.followers.remove(feed, *slot) {
-                self.feed.detach(feed);
+                self.intake.detach(feed);
             }
             if let Some(session) = self.conns.get_mut(*slot).and_then(|conn| conn.session_mut()) {
                 session.lagging.retain(|lag| lag.group != group);
@@ -173,7 +173,7 @@ impl<S> Bucket<S> {
         }
         let inbox = TimelineId::Inbox(app, user);
         if self.followers.remove(inbox, slot) {
-            self.feed.detach(inbox);
+            self.intake.detach(inbox);
             self.following.users.remove(&(app, user));
         }
     }

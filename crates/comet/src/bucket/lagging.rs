@@ -91,12 +91,12 @@ impl Lagging {
     }
 
     /// Lets go of what the main position covers again, given that the session is live there, which stands at `seen` and
-    /// `acked`, and that the bucket stands at `feed`. Answers how far the main position must move for it, if it must.
-    pub(crate) fn merge(&mut self, acked: SyncKey, window: &Window, feed: SyncKey) -> Option<SyncKey> {
+    /// `acked`, and that the bucket has shown everything up to `shown`. Answers how far the main position must move for it, if it must.
+    pub(crate) fn merge(&mut self, acked: SyncKey, window: &Window, shown: SyncKey) -> Option<SyncKey> {
         let is_main_outstanding = window.has_outstanding(Track::Main);
         let mut reached = None;
         self.retain(|lag| {
-            let is_caught_up = lag.seen >= lag.need && lag.seen <= feed;
+            let is_caught_up = lag.seen >= lag.need && lag.seen <= shown;
             if !is_caught_up || window.has_outstanding(Track::Feed(lag.group)) {
                 return true;
             }

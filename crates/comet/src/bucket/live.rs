@@ -1,45 +1,56 @@
 //! The live path: entries of the journal's feed go to the sessions that follow their timelines.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use halley_core::ids::GroupId;
 use halley_core::key::SyncKey;
 use halley_core::message::EntryKind;
-use halley_core::ports::feed::FeedEvent;
 use halley_core::record::Entry;
 use halley_core::timeline::TimelineId;
 
 use super::core::Bucket;
+use super::intake::Place;
 use super::push::Given;
 use super::window::Track;
 
-/// Sessions that are shown something in one turn, about: a millisecond or two.
-const SHOWN_PER_TURN: usize = 4_096;
-
 impl<S> Bucket<S> {
-    /// Takes up to `max` records from the feed and shows them; fewer when they go to many, so that a turn stays short. Ready
+    /// Takes up to `max` records from the feed when those before have been shown, and shows them as far as a turn goes. Ready
     /// when there were some, and perhaps more.
     pub fn poll_feed(&mut self, max: usize, context: &mut Context<'_>) -> Poll<()> {
-        let max = max.min(SHOWN_PER_TURN / self.work.widest.max(1)).max(1);
-        match self.feed.poll_next(max, context) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(FeedEvent::Entries(entries)) => {
-                for entry in &entries {
-                    self.entry_came(entry);
-                }
-            }
-            Poll::Ready(FeedEvent::Broken(_)) => self.feed_broke(),
+        if ready!(self.intake.poll_take(max, context)) {
+            self.show_taken();
+        } else {
+            self.feed_broke();
         }
         Poll::Ready(())
     }
 
-    fn entry_came(&mut self, entry: &Entry) {
+    fn show_taken(&mut self) {
+        let mut left = self.config().shown_per_turn;
+        while let Some((entry, place)) = self.intake.next() {
+            if let Some(place) = self.show_from(&entry, place, &mut left) {
+                self.intake.pause(place);
+                return;
+            }
+            self.intake.finish();
+            if entry.record.message.kind == EntryKind::GROUP_CHANGE {
+                self.group_changed(&entry);
+            }
+        }
+    }
+
+    /// Shows an entry to those who follow its timelines, from a place on, as long as some of `left` is left. Answers where it
+    /// stopped before the end.
+    fn show_from(&mut self, entry: &Entry, mut at: Place, left: &mut usize) -> Option<Place> {
         let mut slots = std::mem::take(&mut self.work.slots);
-        let mut shown_to = 0;
-        for timeline in entry.record.timelines() {
+        let mut stopped = None;
+        while let Some(timeline) = entry.record.timeline(at.timeline) {
+            if *left == 0 {
+                stopped = Some(at);
+                break;
+            }
             slots.clear();
-            self.followers.of(timeline, &mut slots);
-            shown_to += slots.len();
+            let next = self.followers.some_of(timeline, at.slot, *left, &mut slots);
             match timeline {
                 TimelineId::Inbox(..) => {
                     for slot in &slots {
@@ -53,13 +64,14 @@ impl<S> Bucket<S> {
                     }
                 }
             }
+            *left = left.saturating_sub(1 + slots.len());
+            at = match next {
+                Some(slot) => Place { slot, ..at },
+                None => Place { timeline: at.timeline + 1, slot: 0 },
+            };
         }
         self.work.slots = slots;
-        // Forgotten by an eighth with every record that goes to fewer.
-        self.work.widest = shown_to.max(self.work.widest - self.work.widest.div_ceil(8));
-        if entry.record.message.kind == EntryKind::GROUP_CHANGE {
-            self.group_changed(entry);
-        }
+        stopped
     }
 
     /// Shows an entry to a session, if it is live and can take it; else the session is behind, and reads it later.
@@ -71,7 +83,7 @@ impl<S> Bucket<S> {
             return;
         }
         if !session.is_live() {
-            session.need = entry.key;
+            session.need = session.need.max(entry.key);
             return;
         }
         if !self.is_given(slot, Track::Main, entry) {
@@ -104,7 +116,7 @@ impl<S> Bucket<S> {
             return;
         };
         match session.lagging.get_mut(group) {
-            Some(lag) => lag.need = entry.key,
+            Some(lag) => lag.need = lag.need.max(entry.key),
             None => {
                 session.lag(group, entry.key);
                 self.metrics().feeds_lagging.inc();
@@ -137,7 +149,7 @@ impl<S> Bucket<S> {
         let mut slots = Vec::new();
         let mut inboxes = Vec::new();
         for timeline in self.followers.timelines() {
-            let watermark = self.feed.attach(timeline);
+            let watermark = self.intake.attach(timeline);
             match timeline {
                 TimelineId::Feed(..) => self.followers.raise_mark(timeline, watermark),
                 TimelineId::Inbox(app, user) => {

@@ -7,8 +7,8 @@
 //!
 //! One concept a file: `accept`, `limits`, `unwrap` (PROXY header and TLS), `handshake` (to Auth), `adoption` (to the user's bucket), `input` (bytes to frames),
 //! `frames` (what each op does), `sends` (messages up and their outcomes), `push` (frames down, acknowledgements,
-//! resends), `transient` (pushes of what is in no timeline), `live` (the journal's feed), `catch_up` (the timelines),
-//! `following` (which feeds of super groups a user follows), `receipts` (what senders are owed), `timers`, `outbox` (bytes down), `close`, `drain`.
+//! resends), `transient` (pushes of what is in no timeline), `intake` (the journal's feed), `live` (what it brings), `catch_up`
+//! (the timelines), `following` (which feeds of super groups a user follows), `receipts` (what senders are owed), `timers`, `outbox` (bytes down), `close`, `drain`.
 
 mod accept;
 mod adoption;
@@ -23,6 +23,7 @@ mod following;
 mod frames;
 mod handshake;
 mod input;
+mod intake;
 mod io;
 mod lagging;
 mod limits;

@@ -138,12 +138,12 @@ impl<S> Bucket<S> {
 
     /// Gives feeds that have caught up back to the main position.
     pub(crate) fn merge(&mut self, slot: u32) {
-        let feed = self.feed.position();
+        let shown = self.intake.shown();
         let Some(session) = self.conns.get_mut(slot).and_then(|conn| conn.session_mut()) else {
             return;
         };
         let before = session.acked;
-        if session.merge(feed) {
+        if session.merge(shown) {
             self.main_moved(slot, before, &mut Vec::new());
             self.cursor_moved(slot);
         }

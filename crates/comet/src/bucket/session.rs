@@ -4,8 +4,8 @@
 //! **Invariant:** `acked <= seen`, and everything of the inbox, and of the feeds that do not lag, at or below `seen` has
 //! been pushed or needs no push. The session is *live* when `seen >= need`: then every entry above `seen` comes from the
 //! journal's feed. Otherwise it is *behind*: nothing is kept for it, it reads its inbox after `seen`. Keys of all timelines
-//! are of one order (the embedded journal has one partition); `seen` is never above what the bucket has been given, but for
-//! where the session began. A feed that lags ([`super::lagging`]) has a position of its own.
+//! are of one order (the embedded journal has one partition); `seen` is never above what the bucket has shown (or is
+//! showing to this session), but for where the session began. A feed that lags ([`super::lagging`]) has a position of its own.
 
 use std::time::Duration;
 
@@ -171,12 +171,13 @@ impl Session {
         }
     }
 
-    /// Gives feeds that have caught up back to the main position. `true` when that moved.
-    pub(crate) fn merge(&mut self, feed: SyncKey) -> bool {
+    /// Gives feeds that have caught up back to the main position, in a bucket that has shown everything up to `shown`. `true`
+    /// when that moved.
+    pub(crate) fn merge(&mut self, shown: SyncKey) -> bool {
         if self.lagging.is_empty() || !self.is_live() {
             return false;
         }
-        match self.lagging.merge(self.acked, &self.window, feed) {
+        match self.lagging.merge(self.acked, &self.window, shown) {
             Some(reached) => self.pass(Track::Main, reached.max(self.seen)),
             None => false,
         }

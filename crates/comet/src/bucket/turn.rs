@@ -76,7 +76,11 @@ impl<S> Bucket<S> {
         let writes = !work.dirty.is_empty() || !work.urgent.is_empty();
         let sockets = !work.readable.is_empty() || writes || !work.unregistered.is_empty();
         let new_moves = !work.moving.is_empty() && work.retry_at.is_none();
-        sockets || !work.farewells.is_empty() || !work.behind.is_empty() || new_moves
+        sockets
+            || !work.farewells.is_empty()
+            || !work.behind.is_empty()
+            || new_moves
+            || self.intake.is_showing()
     }
 
     /// Whether more waits to be pushed or read than one turn does: then other threads should get the processor now and

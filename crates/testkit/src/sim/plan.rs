@@ -119,6 +119,7 @@ impl Tuning {
             resend_delay_min: Duration::from_millis(*rng.one_of(&[200, 2_000])),
             cursor_interval: Duration::from_millis(*rng.one_of(&[100, 1_000, 5_000])),
             commands_max: *rng.one_of(&[64, 32_768]),
+            shown_per_turn: *rng.one_of(&[1, 3, 1_024]),
             connections_max: 10_000,
             ..halley_comet::Config::default()
         };
