@@ -54,8 +54,10 @@ pub struct Bucket<S> {
 pub(crate) struct Work<S> {
     /// To be watched for readiness.
     pub(crate) unregistered: Vec<Token>,
-    /// Sockets that may have bytes.
-    pub(crate) readable: VecDeque<Token>,
+    /// Sockets that may have bytes, of connections that owe no confirmation: they ask for something.
+    pub(crate) asking: VecDeque<Token>,
+    /// Sockets that may have bytes, most of them confirmations.
+    pub(crate) confirming: VecDeque<Token>,
     /// Connections whose send found the bus full.
     pub(crate) held: VecDeque<Token>,
     /// Sessions that should read their timeline.
@@ -86,7 +88,8 @@ impl<S> Default for Work<S> {
     fn default() -> Self {
         Self {
             unregistered: Vec::new(),
-            readable: VecDeque::new(),
+            asking: VecDeque::new(),
+            confirming: VecDeque::new(),
             held: VecDeque::new(),
             behind: VecDeque::new(),
             moving: Vec::new(),

@@ -81,7 +81,8 @@ impl<S> Bucket<S> {
         });
         drain.deadline = drain.deadline.min(deadline);
         drain.done.push(done);
-        self.work.readable.clear();
+        self.work.asking.clear();
+        self.work.confirming.clear();
         self.work.behind.clear();
         self.receipts.hurry();
     }

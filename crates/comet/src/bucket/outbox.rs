@@ -12,9 +12,9 @@ use super::turn::next_in_turn;
 /// Buffers kept for the next turn, and the largest worth keeping.
 const KEPT: usize = 64;
 const KEPT_BYTES_MAX: usize = 16 << 10;
-/// Connections without an answer that are written to in one turn: a tenth of a millisecond of system calls. A push costs
+/// Connections without an answer that are written to in one turn: less than a tenth of a millisecond of system calls. A push costs
 /// more than a read, and whoever asks for something is served between any two of these batches.
-const WRITES_PER_TURN: usize = 16;
+const WRITES_PER_TURN: usize = 8;
 
 /// A small pool of buffers.
 #[derive(Default)]
@@ -91,6 +91,19 @@ impl<S> Bucket<S> {
     /// Writes what there is to write, and closes what was to be closed behind it: all answers, and pushes up to a bound;
     /// the next turns go on with the rest.
     pub(crate) fn flush(&mut self, io: &mut dyn Io<S>) {
+        self.flush_answers(io);
+        for place in 0..self.work.dirty.len().min(WRITES_PER_TURN) {
+            let Some(token) = next_in_turn(&mut self.work.dirty, place) else { return };
+            if let Some(slot) = self.conns.find(token)
+                && self.conns.get(slot).is_some_and(|conn| conn.flags.dirty)
+            {
+                self.flush_one(slot, io);
+            }
+        }
+    }
+
+    /// Writes to the connections that have an answer.
+    pub(crate) fn flush_answers(&mut self, io: &mut dyn Io<S>) {
         let mut urgent = std::mem::take(&mut self.work.urgent);
         for token in urgent.drain(..) {
             if let Some(slot) = self.conns.find(token) {
@@ -100,14 +113,6 @@ impl<S> Bucket<S> {
         // Closing one connection may have made another urgent; those wait for the next turn.
         if self.work.urgent.is_empty() {
             self.work.urgent = urgent;
-        }
-        for place in 0..self.work.dirty.len().min(WRITES_PER_TURN) {
-            let Some(token) = next_in_turn(&mut self.work.dirty, place) else { return };
-            if let Some(slot) = self.conns.find(token)
-                && self.conns.get(slot).is_some_and(|conn| conn.flags.dirty)
-            {
-                self.flush_one(slot, io);
-            }
         }
     }
 

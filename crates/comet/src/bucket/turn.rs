@@ -11,11 +11,24 @@ use super::io::{Deferred, Io, SocketReady};
 use super::slots::Token;
 use super::tick::Tick;
 
-/// Connections read, and sessions caught up, in one turn: then the others get theirs, and what there is to write goes.
-/// Many are read for each that is pushed to: the confirmations of a message to thousands come as fast as it goes out, and a
-/// message among them must not wait for its end.
-const CONNECTIONS_PER_TURN: usize = 128;
+/// Connections of either kind that are read in one turn: then the others get theirs, and what there is to write goes. Many are
+/// read for each that is pushed to: the confirmations of a message to thousands come as fast as it goes out, and a message
+/// among them must not wait for its end.
+const READS_PER_TURN: usize = 64;
+/// Of those that confirm, so many for each that asked, at least some: what was asked is decided when the turn ends, and no
+/// number of questions keeps confirmations from being read.
+const CONFIRMING_PER_ASKING: usize = 8;
+const CONFIRMING_PER_TURN_MIN: usize = 16;
+/// Sessions caught up in one turn.
 const CATCH_UPS_PER_TURN: usize = 64;
+
+/// How many that confirm are read in a turn in which so many ask.
+fn confirming_beside(asking: usize) -> usize {
+    if asking == 0 {
+        return READS_PER_TURN;
+    }
+    (asking * CONFIRMING_PER_ASKING).clamp(CONFIRMING_PER_TURN_MIN, READS_PER_TURN)
+}
 
 /// The oldest of a queue, and every fourth time the newest: whoever comes behind thousands (the confirmations of a message to a
 /// large group, its pushes) does not wait for all of them, and nobody waits for ever.
@@ -58,6 +71,8 @@ impl<S> Bucket<S> {
     pub fn finish_turn(&mut self, io: &mut dyn Io<S>) -> bool {
         self.register_new(io);
         self.retry_held();
+        // What has become durable meanwhile is answered before anything else is read.
+        self.flush_answers(io);
         self.read_sockets(io);
         self.catch_up_sessions();
         self.hand_over(io);
@@ -73,8 +88,9 @@ impl<S> Bucket<S> {
     #[must_use]
     pub fn has_work(&self) -> bool {
         let work = &self.work;
+        let reads = !work.asking.is_empty() || !work.confirming.is_empty();
         let writes = !work.dirty.is_empty() || !work.urgent.is_empty();
-        let sockets = !work.readable.is_empty() || writes || !work.unregistered.is_empty();
+        let sockets = reads || writes || !work.unregistered.is_empty();
         let new_moves = !work.moving.is_empty() && work.retry_at.is_none();
         sockets
             || !work.farewells.is_empty()
@@ -87,7 +103,8 @@ impl<S> Bucket<S> {
     /// then, those that make messages durable among them.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
-        !self.work.dirty.is_empty() || !self.work.readable.is_empty()
+        let work = &self.work;
+        !work.dirty.is_empty() || !work.asking.is_empty() || !work.confirming.is_empty()
     }
 
     /// The time, from the same clock as everything else.
@@ -122,15 +139,22 @@ impl<S> Bucket<S> {
         let Some(conn) = self.conns.get_mut(slot) else { return };
         if conn.flags.readable && !conn.flags.in_readable && conn.takes_input() && self.drain.is_none() {
             conn.flags.in_readable = true;
-            self.work.readable.push_back(token);
+            let owes = conn.session().is_some_and(|session| !session.window.is_empty());
+            let queue = if owes { &mut self.work.confirming } else { &mut self.work.asking };
+            queue.push_back(token);
         }
     }
 
     fn read_sockets(&mut self, io: &mut dyn Io<S>) {
         let mut buffer = std::mem::take(&mut self.read_buffer);
-        for place in 0..self.work.readable.len().min(CONNECTIONS_PER_TURN) {
-            let Some(token) = next_in_turn(&mut self.work.readable, place) else { break };
-            if let Some(slot) = self.conns.find(token) {
+        let asking = self.work.asking.len().min(READS_PER_TURN);
+        let confirming = self.work.confirming.len().min(confirming_beside(asking));
+        for place in 0..asking + confirming {
+            let next = match place.checked_sub(asking) {
+                None => self.work.asking.pop_front(),
+                Some(place) => next_in_turn(&mut self.work.confirming, place),
+            };
+            if let Some(slot) = next.and_then(|token| self.conns.find(token)) {
                 self.read_socket(slot, &mut buffer, io);
             }
         }
