@@ -64,7 +64,7 @@ impl Intake {
         !self.entries.is_empty()
     }
 
-    /// Takes up to `max` records, unless there are some. `false`: the feed broke, and what was taken is void.
+    /// Takes up to `max` records, unless some wait to be shown. `false`: the feed broke, and goes on where `shown` is now.
     pub(crate) fn poll_take(&mut self, max: usize, context: &mut Context<'_>) -> Poll<bool> {
         if self.is_showing() {
             return Poll::Ready(true);
