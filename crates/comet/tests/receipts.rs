@@ -130,6 +130,29 @@ fn no_cursor_passes_a_message_whose_receipt_is_not_durable() {
 }
 
 #[test]
+fn who_comes_back_before_a_receipt_is_written_is_not_shown_again_what_was_confirmed() {
+    let mut world = World::new();
+    let mut client = world.login(42, "phone");
+    world.backend.deliver(42, "m0");
+    ack_all(&mut world, &mut client);
+    world.pass(Duration::from_secs(6));
+    world.backend.lock().failing_receipts = 2;
+    world.backend.deliver(42, "m1");
+    ack_all(&mut world, &mut client);
+    client.end.cut();
+    world.settle();
+    let mut client = world.login(42, "phone");
+    world.backend.deliver(42, "m2");
+    world.settle();
+    let texts: Vec<String> = client.pushes().into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts, ["m2"]);
+    client.ack(1);
+    world.settle();
+    world.pass(Duration::from_secs(3));
+    assert_eq!(world.backend.lock().receipts[1..], [receipt(42, &[1_001, 1_002])], "each once");
+}
+
+#[test]
 fn a_reader_that_comes_back_after_a_crash_repeats_what_was_not_durable() {
     let mut world = World::new();
     let mut client = world.login(42, "phone");
